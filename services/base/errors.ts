@@ -1,0 +1,47 @@
+/**
+ * Operating errors: what can go wrong outside Ebb. Each has a code, a sentence for a person, and what
+ * happens next. A bug is not one of these: it throws an AssertionError and ends the process.
+ */
+
+export const errorTable = {
+  offsetGone: { retriable: false, next: 'Ebb stops this partition; it never jumps over records.' },
+  topicMissing: { retriable: false, next: 'Create the topic, or check the name.' },
+  topicMismatch: { retriable: false, next: 'Ebb stops this partition and changes nothing.' },
+  logFull: { retriable: true, next: 'Nothing was acknowledged; free some space and try again.' },
+  logClosed: { retriable: true, next: 'Ebb is stopping; try again when it runs.' },
+  directoryLocked: { retriable: false, next: 'Stop the other Ebb, or choose another --data.' },
+  portTaken: { retriable: false, next: 'Choose another port, or stop what listens there.' },
+  storeRefused: { retriable: true, next: 'Ebb keeps the data and tries again.' },
+  storeRejected: { retriable: false, next: 'Ebb stops: the same query would fail again.' },
+  badInput: { retriable: false, next: 'Mend the input and try again; nothing was changed.' },
+} as const
+
+export type ErrorCode = keyof typeof errorTable
+
+export class EbbError extends Error {
+  readonly code: ErrorCode
+  /** `message` is a whole sentence that says what happened and why. */
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'EbbError'
+    this.code = code
+  }
+  get retriable(): boolean {
+    return errorTable[this.code].retriable
+  }
+  get next(): string {
+    return errorTable[this.code].next
+  }
+}
+
+/** What must hold, in production too. */
+export function assert(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new AssertionError(message)
+}
+
+export class AssertionError extends Error {
+  constructor(message: string) {
+    super(`This is a bug in Ebb: ${message}`)
+    this.name = 'AssertionError'
+  }
+}
