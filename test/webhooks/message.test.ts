@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type AlertFacts, alertBody } from '../../services/webhooks/message.ts'
+
+const quiet: AlertFacts = {
+  project: 'default',
+  alertId: 'a1',
+  messageId: 'm1',
+  ruleId: 'quiet-7d',
+  ruleVersion: 2,
+  userId: 'ann',
+  status: 'fired',
+  reason: null,
+  sinceMs: Date.parse('2024-03-01T10:00:00Z'),
+  dueMs: Date.parse('2024-03-08T10:00:00Z'),
+  thresholdMs: 604_800_000,
+  coversMs: [259_200_000],
+  tier: 'high',
+  value90: 120.5,
+  clockMs: Date.parse('2024-03-08T10:01:00.001Z'),
+  signals: { sessions: 4, last_event: 'Order Completed', usual_gap_ms: null },
+}
+
+test('a fired alert is user.quiet, with its keys in the documented order', () => {
+  assert.equal(
+    alertBody(quiet),
+    '{"type":"user.quiet","timestamp":"2024-03-08T10:01:00.001Z","data":{"alert_id":"a1",' +
+      '"message_id":"m1","project":"default","rule":{"id":"quiet-7d","version":2},"user_id":"ann",' +
+      '"status":"fired","since":"2024-03-01T10:00:00.000Z","due":"2024-03-08T10:00:00.000Z",' +
+      '"threshold_ms":604800000,"covers_ms":[259200000],"tier":"high","value_90d":120.5,' +
+      '"signals":{"last_event":"Order Completed","sessions":4,"usual_gap_ms":null}}}',
+  )
+})
+
+test('a resolved alert is user.returned and says why', () => {
+  const body = JSON.parse(alertBody({ ...quiet, status: 'resolved', reason: 'late' }))
+  assert.equal(body.type, 'user.returned')
+  assert.equal(body.data.reason, 'late')
+})
+
+test('the order in which signals were gathered changes no byte', () => {
+  const signals = { usual_gap_ms: null, sessions: 4, last_event: 'Order Completed' }
+  assert.equal(alertBody({ ...quiet, signals }), alertBody(quiet))
+})
+
+test('the longest user id, all of it escaped, stays far below the limit', () => {
+  const body = alertBody({ ...quiet, userId: '\u0001'.repeat(256) })
+  assert.ok(Buffer.byteLength(body) < 3_000)
+})
+
+test('facts beyond the limit are a bug of the caller', () => {
+  assert.throws(() => alertBody({ ...quiet, ruleId: 'r'.repeat(20_000) }), /This is a bug in Ebb/)
+})
