@@ -7,14 +7,14 @@ CREATE TABLE IF NOT EXISTS rejects
     epoch      UInt16,
     partition  UInt16,
     offset     UInt64 COMMENT 'of the log; for an import its line, for a collector a count',
-    index      UInt32 COMMENT 'place within a batch, else 0',
+    `index`    UInt32 COMMENT 'place within a batch, else 0',
     kind       Enum8('duplicate' = 1, 'late' = 2, 'aside' = 3, 'quarantined' = 4, 'dead' = 5),
     reason     LowCardinality(String),
     detail     String COMMENT 'a sentence',
     user_id    String,
     event_id   String,
     timestamp  Nullable(DateTime64(3, 'UTC')),
-    bytes      String CODEC(ZSTD) COMMENT 'what came, at most 64 KiB of it; empty where `clicks` has it',
+    bytes      String COMMENT 'what came, at most 64 KiB of it; empty where `clicks` has it' CODEC(ZSTD),
     clock      DateTime64(3, 'UTC'),
     seen_at    DateTime64(3, 'UTC') DEFAULT now64(3)
 )

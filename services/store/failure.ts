@@ -1,0 +1,71 @@
+/** ClickHouse's errors as Ebb's, by what helps: to wait and try again, or to mend the query. */
+
+import { AssertionError, EbbError } from '../base/errors.ts'
+
+/** These pass by themselves. Any other code would come again with the same query. */
+const passing: ReadonlySet<number> = new Set([
+  3, // UNEXPECTED_END_OF_FILE
+  74,
+  75,
+  76, // READ, WRITE, OPEN of a file: a disk that is full or ill
+  159, // TIMEOUT_EXCEEDED
+  173, // CANNOT_ALLOCATE_MEMORY
+  201,
+  202, // QUOTA_EXCEEDED, TOO_MANY_SIMULTANEOUS_QUERIES
+  209,
+  210,
+  279, // SOCKET_TIMEOUT, NETWORK_ERROR, ALL_CONNECTION_TRIES_FAILED
+  236, // ABORTED: the server is stopping
+  241, // MEMORY_LIMIT_EXCEEDED
+  242, // TABLE_IS_READ_ONLY: a replica without its keeper
+  243, // NOT_ENOUGH_SPACE
+  252, // TOO_MANY_PARTS
+  285,
+  286,
+  289,
+  319, // quorum not reached, replicas behind, status of an insert unknown
+  394, // QUERY_WAS_CANCELLED
+  425,
+  439, // SYSTEM_ERROR, CANNOT_SCHEDULE_TASK
+  999, // KEEPER_EXCEPTION
+])
+
+interface Failure {
+  /** ClickHouse's number; undefined when the query never got an answer from it. */
+  readonly code: number | undefined
+  /** ClickHouse's name for it, e.g. UNKNOWN_TABLE, or empty. */
+  readonly type: string
+  /** The first line. */
+  readonly message: string
+}
+
+/** Reads what the client, chdb's adapter or chdb itself throws. */
+export function failureOf(error: unknown): Failure {
+  const whole = error instanceof Error ? error.message : String(error)
+  const coded = error as { code?: unknown; type?: unknown; clickhouseCode?: unknown }
+  const inText = /Code: (\d+)\. DB::Exception: /.exec(whole)
+  const number = Number(
+    coded.clickhouseCode ?? (/^\d+$/.test(String(coded.code)) ? coded.code : inText?.[1]),
+  )
+  const text = whole.replaceAll(/Code: \d+\. DB::Exception: /g, '')
+  const type =
+    typeof coded.type === 'string' ? coded.type : (/\(([A-Z0-9_]+)\)\s*$/.exec(whole)?.[1] ?? '')
+  const message = text
+    .split('\n', 1)[0]!
+    .replace(/\s*\([A-Z0-9_]+\)\s*$/, '')
+    .trim()
+  return { code: Number.isInteger(number) ? number : undefined, type, message }
+}
+
+/** `doing` ends the sentence "ClickHouse refused ...". */
+export function storeError(error: unknown, doing: string): EbbError | AssertionError {
+  if (error instanceof EbbError || error instanceof AssertionError) return error
+  const { code, type, message } = failureOf(error)
+  const refused = code === undefined || passing.has(code)
+  const number = code === undefined ? '' : ` (${[code, type].filter(Boolean).join(' ')})`
+  return new EbbError(
+    refused ? 'storeRefused' : 'storeRejected',
+    `ClickHouse refused ${doing}${number}: ${message}`,
+    { cause: error },
+  )
+}

@@ -1,0 +1,57 @@
+/** How values travel between Ebb and ClickHouse: in rows (JSONEachRow) and in parameters. */
+
+/** 2100-01-01, the last instant that Ebb knows. */
+const timeMsMax = 4_102_444_800_000
+
+/**
+ * Epoch ms for a column DateTime64(3, 'UTC'), alone, Nullable or in an array. A bare integer in JSON is
+ * taken as ticks of the column's scale, exactly and whatever its size; the same digits as a string are not
+ * (a short one is a year, a long one seconds). So a time is always a number in a row.
+ */
+export function rowTime(ms: number): number {
+  if (!Number.isInteger(ms) || ms < 0 || ms > timeMsMax) throw new RangeError(`${ms} is no time`)
+  return ms
+}
+
+/** Units of 1e-4 as the text of a Decimal(18, 4): -15 is `-0.0015`. */
+export function rowMoney(minor: number): string {
+  if (!Number.isSafeInteger(minor)) throw new RangeError(`${minor} is no amount of money`)
+  const digits = String(Math.abs(minor)).padStart(5, '0')
+  return `${minor < 0 ? '-' : ''}${digits.slice(0, -4)}.${digits.slice(-4)}`
+}
+
+/** Back from what `query` gives for a DateTime64(3, 'UTC'): `2023-11-14 22:13:20.000`. */
+export function readTime(text: string): number {
+  return Date.parse(`${text.replace(' ', 'T')}Z`)
+}
+
+/** Back from what `query` gives for a Decimal with at most 4 places: `12.5` is 125000. */
+export function readMoney(text: string): number {
+  const match = /^(-?)(\d+)(?:\.(\d{1,4}))?$/.exec(text)
+  const minor = match ? Number(match[2]! + (match[3] ?? '').padEnd(4, '0')) : Number.NaN
+  if (!Number.isSafeInteger(minor)) throw new RangeError(`${text} is no amount of money`)
+  return match![1] && minor !== 0 ? -minor : minor
+}
+
+const escapes: Record<string, string> = {
+  '\\': '\\\\',
+  "'": "\\'",
+  '\t': '\\t',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\0': '\\0',
+}
+
+/** A string literal of ClickHouse's SQL that means exactly `text`. */
+export function quoted(text: string): string {
+  return `'${text.replace(/[\\'\t\n\r\0]/g, character => escapes[character]!)}'`
+}
+
+/** A parameter's value as ClickHouse takes it, in a URL as in SET: TSV escapes outside, SQL in arrays. */
+export function paramText(value: string | number | boolean | readonly string[] | null): string {
+  if (value === null) return '\\N'
+  if (typeof value === 'string')
+    return value.replace(/[\\\t\n\r\0]/g, character => escapes[character]!)
+  if (typeof value === 'object') return `[${value.map(quoted).join(',')}]`
+  return String(value)
+}
