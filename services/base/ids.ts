@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 
 const alphabet = 'abcdefghijklmnopqrstuvwxyz234567'
 
@@ -26,4 +26,9 @@ export function contentId(...parts: readonly (string | number)[]): string {
 export function contentShare(...parts: readonly string[]): number {
   const digest = hash('sha256', parts.join('\n'), 'buffer')
   return (digest.readUIntBE(0, 6) * 16 + (digest[6]! >>> 4)) / 2 ** 52
+}
+
+/** For what has no content to be named by; no two are equal. */
+export function randomId(): string {
+  return randomUUID()
 }
