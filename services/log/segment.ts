@@ -126,4 +126,4 @@ export function parseSegment(event: unknown): Click | Dead {
   }
 }
 
-const timeRule = 'must be ISO 8601 with a zone, or epoch ms as an integer, from 1970 to 2100'
+export const timeRule = 'must be ISO 8601 with a zone, or epoch ms as an integer, from 1970 to 2100'

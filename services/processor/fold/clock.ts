@@ -1,0 +1,28 @@
+/** The partition's clock and late bound, and whether imports hold the timers. */
+import type { Click } from '../../log/record.ts'
+import type { FoldControl } from './control.ts'
+import { guardClock } from './guard.ts'
+import type { PartitionState } from './state.ts'
+
+/** From the first imported click until they are over, for good, imports let sessions close but no timer fire. */
+export function noteImports(state: PartitionState, record: Click | FoldControl): void {
+  if (record.kind === 'live') state.imports = 'over'
+  else if (record.kind === 'click' && record.imported) {
+    if (state.imports === 'none') state.imports = 'running'
+  } else if (state.imports === 'running' && (record.kind === 'click' || record.kind === 'tick'))
+    state.imports = 'over'
+}
+
+/** NaN moves nothing. */
+export function moveClock(state: PartitionState, clockMs: number): void {
+  if (!(clockMs > state.clockMs)) return
+  guardClock(state.guard, state.clockMs, clockMs, state.settings.latenessMs)
+  state.clockMs = clockMs
+  raiseBound(state)
+}
+
+/** L = clock - disorder - lateness, but it never goes back. */
+export function raiseBound(state: PartitionState): void {
+  const { disorderMs, latenessMs } = state.settings
+  state.boundMs = Math.max(state.boundMs, state.clockMs - disorderMs - latenessMs)
+}
