@@ -1,0 +1,96 @@
+/** The collector as a service: the door on a port, with its ticker and its table of rejects. */
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import { EbbError } from '../base/errors.ts'
+import { randomId } from '../base/ids.ts'
+import { after, every, wallClock } from '../base/time.ts'
+import type { Log } from '../log/log.ts'
+import type { Store } from '../store/store.ts'
+import { collectorApp } from './app.ts'
+import { requestBytesMax } from './body.ts'
+import { intakeOf } from './intake.ts'
+import { goLive, liveGate } from './live.ts'
+import { type DoorLogger, outletOf } from './outlet.ts'
+import { rejectWriter } from './rejects.ts'
+import { startTicker } from './ticker.ts'
+import { waitingRoom } from './waiting.ts'
+
+/** Of all requests that are being read or wait for the log; parsed they take several times as much. */
+const waitingBytesMax = 64 * 1024 * 1024
+/** Requests that have not ended by then are cut off at a stop; they were not answered. */
+const drainMsMax = 8_000
+
+export interface StartOptions {
+  readonly log: Log
+  readonly store: Pick<Store, 'insert'>
+  readonly topic: string
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+  /** The project's clock: the wall's, or in a replay the replayer's. */
+  readonly clock: () => number
+  /** Whether `Live` stands on the log already. */
+  readonly live: boolean
+  /** False in a replay, where the replayer alone ticks. */
+  readonly ticking?: boolean
+  readonly logger: DoorLogger
+}
+
+export interface Collector {
+  readonly url: string
+  /** Takes no new requests, ends those that run, writes the rejects. */
+  stop(): Promise<void>
+}
+
+export async function startCollector(options: StartOptions): Promise<Collector> {
+  const { log, store, topic, host, port, clock, logger } = options
+  const partitions = await log.partitions(topic)
+  const outlet = outletOf({ log, topic, partitions, logger })
+  const live = liveGate({ live: options.live, goLive: () => goLive(outlet, clock()) })
+  const waiting = waitingRoom(waitingBytesMax, requestBytesMax)
+  const rejects = rejectWriter({ store, logger, startedAtMs: wallClock(), every })
+  const app = collectorApp({
+    intake: intakeOf(outlet, live),
+    outlet,
+    waiting,
+    clock,
+    newId: randomId,
+    reject: rejects.reject,
+    host,
+    logger,
+  })
+  let url: string
+  try {
+    url = await listen(app, host, port)
+  } catch (error) {
+    await rejects.stop()
+    throw error
+  }
+  const stopTicker =
+    options.ticking === false
+      ? () => {}
+      : startTicker({ outlet, live, clock, every, writer: url, isFull: waiting.isFull })
+
+  async function stop(): Promise<void> {
+    stopTicker()
+    const cancel = after(drainMsMax, () => app.server.closeAllConnections())
+    await app.close()
+    cancel()
+    await rejects.stop()
+  }
+
+  return { url, stop }
+}
+
+async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    await app.close()
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    const sentence = `Port ${port} of ${host} is taken: something else listens there.`
+    throw new EbbError('portTaken', sentence, { cause: error })
+  }
+  const { address, family, port: bound } = app.server.address() as AddressInfo
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${bound}`
+}
