@@ -13,6 +13,8 @@ export const errorTable = {
   portTaken: { retriable: false, next: 'Choose another port, or stop what listens there.' },
   storeRefused: { retriable: true, next: 'Ebb keeps the data and tries again.' },
   storeRejected: { retriable: false, next: 'Ebb stops: the same query would fail again.' },
+  secretKeyMissing: { retriable: false, next: 'Put the key file back, or remove the endpoints.' },
+  secretKeyWrong: { retriable: false, next: 'Put back the key file that belongs to these tables.' },
   badInput: { retriable: false, next: 'Mend the input and try again; nothing was changed.' },
 } as const
 

@@ -1,0 +1,76 @@
+/** The endpoints as deliveries see them: read once, and again whenever somebody says that they changed. */
+import { EbbError } from '../base/errors.ts'
+import type { Store } from '../store/store.ts'
+import { type Logger, persist } from './deliveries.ts'
+import { disableEndpoint, type SigningEndpoint, signingEndpoints } from './endpoints.ts'
+import type { SecretKey } from './secrets.ts'
+
+export interface EndpointBook {
+  /** As of now: who asks during a change waits for it, so nothing goes to a URL after its change. */
+  endpoint(id: string): Promise<SigningEndpoint | undefined>
+  enabled(): Promise<SigningEndpoint[]>
+  /** Reads them again. */
+  changed(): void
+  /** Answered 410 Gone. */
+  disable(id: string): void
+}
+
+/** Throws when a secret cannot be opened: Ebb would send nothing that anybody could verify. */
+export async function openEndpointBook(options: {
+  readonly store: Store
+  readonly key: SecretKey
+  readonly clock: () => number
+  readonly logger: Logger
+  readonly stopped: AbortSignal
+  /** Called after each change with all that there are now. */
+  onChange(endpoints: ReadonlyMap<string, SigningEndpoint>): Promise<unknown>
+}): Promise<EndpointBook> {
+  const { store, key, logger } = options
+  const load = async () => {
+    const endpoints = await persist(() => signingEndpoints(store, key), options)
+    return new Map(endpoints.map(endpoint => [endpoint.id, endpoint]))
+  }
+  let known = await load()
+  let settled: Promise<void> = Promise.resolve()
+
+  function report(error: unknown): void {
+    logger.error({ err: error }, 'A change of endpoints could not be followed.')
+  }
+
+  function reloadAfter(step: () => Promise<void>): void {
+    settled = settled
+      .then(step)
+      .then(async () => {
+        known = await load()
+        // Not awaited here: an attempt that it waits for may itself wait for these endpoints.
+        options.onChange(known).catch(report)
+      })
+      .catch(report)
+  }
+
+  async function current(): Promise<Map<string, SigningEndpoint>> {
+    for (let awaited: Promise<void> | undefined; awaited !== settled; ) {
+      awaited = settled
+      await awaited
+    }
+    return known
+  }
+
+  async function disable(id: string): Promise<void> {
+    if (known.get(id)?.disabled !== false) return
+    try {
+      await persist(() => disableEndpoint(store, id, options.clock()), options)
+      logger.warn({ endpoint: id }, 'The endpoint answered 410 Gone and is disabled.')
+    } catch (error) {
+      // Removed in the meantime: nothing is left to disable.
+      if (!(error instanceof EbbError && error.code === 'badInput')) throw error
+    }
+  }
+
+  return {
+    endpoint: async id => (await current()).get(id),
+    enabled: async () => [...(await current()).values()].filter(({ disabled }) => !disabled),
+    changed: () => reloadAfter(async () => {}),
+    disable: id => reloadAfter(() => disable(id)),
+  }
+}

@@ -1,0 +1,248 @@
+/**
+ * Carries deliveries: waits until each is due, sends it within the limits of lanes.ts, stores what came of
+ * it, and waits again. In memory a delivery takes about half a kB, its body only until a first attempt
+ * failed.
+ *
+ *   held -> waiting -> ready -> running -> waiting (failed, to be tried again)
+ *                                       -> ended   (delivered, dead, stale, cancelled)
+ *
+ * A row is stored after its attempt: killed in between, Ebb repeats the attempt with the same id and bytes.
+ */
+
+import { after } from '../base/time.ts'
+import type { AlertRecord } from '../log/record.ts'
+import { rowTime } from '../store/rows.ts'
+import type { EndpointBook } from './book.ts'
+import type { Answer, Sender } from './deliver.ts'
+import type { DeliveryRow, DeliveryStatus, Logger } from './deliveries.ts'
+import { createLanes } from './lanes.ts'
+import { retryDelayMs } from './schedule.ts'
+
+export interface Message {
+  readonly alert: Omit<AlertRecord, 'body'>
+  /** Its place on the alerts topic, where its body can be read again. */
+  readonly partition: number
+  readonly offset: number
+  body: string | undefined
+  /** Deliveries of it that have not ended. */
+  open: number
+}
+
+export interface Delivery {
+  readonly message: Message
+  /** As stored. */
+  row: DeliveryRow
+  phase: 'held' | 'waiting' | 'ready' | 'running' | 'ended'
+  /** Set while an attempt runs that is to be the last, however it ends. */
+  end: { readonly status: DeliveryStatus; readonly error: string } | undefined
+  cancelTimer: () => void
+  /** While it runs or has ended: resolves when what came of it is stored. */
+  ending: Promise<void>
+}
+
+export interface Courier {
+  /** Takes charge of a delivery, and does nothing with it until it is released. */
+  hold(message: Message, row: DeliveryRow): Delivery
+  release(delivery: Delivery): void
+  /** Ends deliveries without a further attempt; resolves when that is stored. */
+  end(deliveries: Iterable<Delivery>, status: DeliveryStatus, error: string): Promise<void>
+  /** Lets go of those that another process now carries. */
+  forget(partition: number): void
+  all(): Iterable<Delivery>
+  ofAlert(alertId: string): Iterable<Delivery>
+  /** Begins no attempt any more; resolves when those under way are stored. */
+  stop(): Promise<void>
+}
+
+export function createCourier(options: {
+  readonly scheduleMs: readonly number[]
+  readonly totalMax: number
+  readonly laneMax: number
+  readonly clock: () => number
+  readonly wallClock: () => number
+  readonly random: () => number
+  readonly logger: Logger
+  readonly sender: Sender
+  readonly book: EndpointBook
+  write(rows: readonly DeliveryRow[]): Promise<void>
+  /** Undefined: the log keeps it no longer. */
+  readBody(message: Message): Promise<string | undefined>
+  onEnd(message: Message): void
+  readonly stopped: AbortSignal
+}): Courier {
+  const { clock, logger, write } = options
+  const waitMsMax = 2 * Math.max(...options.scheduleMs)
+  const byAlert = new Map<string, Set<Delivery>>()
+  const lanes = createLanes<Delivery>({ ...options, run })
+  let stopping = false
+
+  function* all(): Iterable<Delivery> {
+    for (const deliveries of byAlert.values()) yield* deliveries
+  }
+
+  /** From here on no attempt of it begins. */
+  function halt(delivery: Delivery): void {
+    delivery.cancelTimer()
+    lanes.drop(delivery.row.endpoint_id, delivery)
+    delivery.phase = 'ended'
+  }
+
+  function leave(delivery: Delivery): void {
+    halt(delivery)
+    const { alertId } = delivery.message.alert
+    const siblings = byAlert.get(alertId)
+    siblings?.delete(delivery)
+    if (siblings?.size === 0) byAlert.delete(alertId)
+  }
+
+  function release(delivery: Delivery): void {
+    if (stopping || delivery.phase === 'ended') return
+    const waitMs = Math.min((delivery.row.next_at ?? 0) - clock(), waitMsMax)
+    const ready = () => {
+      delivery.phase = 'ready'
+      lanes.push(delivery.row.endpoint_id, delivery)
+    }
+    delivery.phase = 'waiting'
+    if (waitMs <= 0) ready()
+    else delivery.cancelTimer = after(waitMs, ready)
+  }
+
+  /** Stores the row first: progress may pass a message only when the end of its deliveries is stored. */
+  async function store(delivery: Delivery, row: DeliveryRow): Promise<void> {
+    if (row.next_at === null) halt(delivery)
+    await write([row])
+    delivery.row = row
+    if (row.next_at !== null) return release(delivery)
+    leave(delivery)
+    if (--delivery.message.open === 0) options.onEnd(delivery.message)
+  }
+
+  async function end(
+    deliveries: Iterable<Delivery>,
+    status: DeliveryStatus,
+    error: string,
+  ): Promise<void> {
+    await Promise.all(
+      [...deliveries].map(delivery => {
+        if (delivery.phase === 'running') delivery.end = { status, error }
+        else if (delivery.phase !== 'ended')
+          delivery.ending = store(delivery, endedRow(delivery, status, error))
+        return delivery.ending
+      }),
+    )
+  }
+
+  function run(delivery: Delivery): Promise<void> {
+    delivery.phase = 'running'
+    delivery.ending = tryOnce(delivery).catch(error =>
+      logger.error(
+        { err: error, message: delivery.row.message_id },
+        'A delivery stands until restart.',
+      ),
+    )
+    return delivery.ending
+  }
+
+  async function tryOnce(delivery: Delivery): Promise<void> {
+    const { message, row } = delivery
+    if (row.attempt === 0 && isOldNews(message.alert, clock()))
+      return store(delivery, endedRow(delivery, 'stale', 'older than max_age at its first attempt'))
+    const body = message.body ?? (await options.readBody(message))
+    if (body === undefined)
+      return store(delivery, endedRow(delivery, 'dead', 'its alert is no longer on the log'))
+    const endpoint = await options.book.endpoint(row.endpoint_id)
+    const refused = delivery.end ?? refusal(endpoint)
+    if (refused) return store(delivery, endedRow(delivery, refused.status, refused.error))
+    if (stopping) return
+    const wallMs = options.wallClock()
+    const atMs = clock()
+    const answer = await options.sender.send({
+      endpoint: endpoint!,
+      messageId: row.message_id,
+      body,
+      wallMs,
+    })
+    if (answer.code === 0 && options.stopped.aborted) return
+    await store(delivery, attemptRow(delivery, answer, atMs))
+    if (delivery.phase !== 'ended') message.body = undefined
+    logger.info(
+      { message: row.message_id, endpoint: row.endpoint_id, ...answer },
+      'A webhook was tried.',
+    )
+    if (answer.code === 410) options.book.disable(row.endpoint_id)
+  }
+
+  function attemptRow(delivery: Delivery, answer: Answer, atMs: number): DeliveryRow {
+    const attempt = delivery.row.attempt + 1
+    const row = {
+      ...delivery.row,
+      attempt,
+      code: answer.code,
+      error: answer.error,
+      duration_ms: answer.durationMs,
+      at: rowTime(atMs),
+      next_at: null,
+      version: 1,
+    }
+    if (answer.code >= 200 && answer.code < 300) return { ...row, status: 'delivered' }
+    if (answer.code === 410) return { ...row, status: 'dead' }
+    if (delivery.end) return { ...row, ...delivery.end }
+    const delayMs = retryDelayMs({ ...options, attempts: attempt, ...answer })
+    if (delayMs === undefined) return { ...row, status: 'dead' }
+    return { ...row, status: 'failed', next_at: rowTime(clock() + delayMs) }
+  }
+
+  return {
+    hold(message, row) {
+      const delivery: Delivery = {
+        message,
+        row,
+        phase: 'held',
+        end: undefined,
+        cancelTimer: () => {},
+        ending: Promise.resolve(),
+      }
+      message.open++
+      const siblings = byAlert.get(message.alert.alertId) ?? new Set()
+      byAlert.set(message.alert.alertId, siblings.add(delivery))
+      return delivery
+    },
+    release,
+    end,
+    forget(partition) {
+      for (const delivery of [...all()])
+        if (delivery.message.partition === partition) leave(delivery)
+    },
+    all,
+    ofAlert: alertId => byAlert.get(alertId) ?? [],
+    stop() {
+      stopping = true
+      for (const delivery of all()) delivery.cancelTimer()
+      return lanes.stop()
+    },
+  }
+}
+
+/** The row of the latest attempt again, saying that no further one will come. */
+export function endedRow(
+  { row }: { readonly row: DeliveryRow },
+  status: DeliveryStatus,
+  error: string,
+): DeliveryRow {
+  return { ...row, status, error, next_at: null, version: row.version + 1 }
+}
+
+function refusal(endpoint: { readonly disabled: boolean } | undefined): Delivery['end'] {
+  if (!endpoint) return { status: 'cancelled', error: 'the endpoint was removed' }
+  return endpoint.disabled ? { status: 'dead', error: 'the endpoint is disabled' } : undefined
+}
+
+/**
+ * A silence that nobody was told of in time is told no more. It counts from due; where the alert itself was
+ * made later than that allows (the user only then became subject to the rule), from when it was made.
+ */
+function isOldNews(alert: Message['alert'], nowMs: number): boolean {
+  if (alert.status !== 'fired') return false
+  const { dueMs, clockMs, maxAgeMs } = alert
+  return nowMs - (clockMs - dueMs > maxAgeMs ? clockMs : dueMs) > maxAgeMs
+}

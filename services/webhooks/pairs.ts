@@ -1,0 +1,53 @@
+/**
+ * What is not worth sending any more: a return makes void what was not yet said of the silence, and nobody
+ * needs to hear of the return from a silence that he was not told of.
+ */
+import type { Store } from '../store/store.ts'
+import type { Courier, Delivery } from './courier.ts'
+import { attemptsOf } from './deliveries.ts'
+
+const isUntried = (delivery: Delivery) =>
+  delivery.row.attempt === 0 && delivery.phase !== 'running' && delivery.phase !== 'ended'
+
+const placeOf = (alertId: string, endpointId: string) => `${alertId} ${endpointId}`
+
+/**
+ * Of `deliveries` those of a return, and those of its silence that wait with it for the same endpoint. The
+ * return itself is sent all the same where a step of the silence was tried before, and where none ever
+ * had a delivery.
+ */
+export async function voidDeliveries(
+  store: Store,
+  courier: Courier,
+  deliveries: readonly Delivery[],
+): Promise<Delivery[]> {
+  const returns = deliveries.filter(
+    delivery => delivery.message.alert.status === 'resolved' && isUntried(delivery),
+  )
+  if (returns.length === 0) return []
+  const alertIds = new Set(returns.map(({ message }) => message.alert.alertId))
+  const attempts = await attemptsOf(store, [...alertIds])
+  const own = new Set(returns.map(({ row }) => row.message_id))
+  const told = new Set<string>()
+  const known = new Set<string>()
+  for (const row of attempts) {
+    const place = placeOf(row.alert_id, row.endpoint_id)
+    if (own.has(row.message_id)) continue
+    known.add(place)
+    if (row.attempt > 0) told.add(place)
+  }
+  const voided: Delivery[] = []
+  for (const delivery of returns) {
+    const { alertId } = delivery.message.alert
+    const place = placeOf(alertId, delivery.row.endpoint_id)
+    const siblings = [...courier.ofAlert(alertId)].filter(
+      ({ row, message }) =>
+        row.endpoint_id === delivery.row.endpoint_id && message.alert.status === 'fired',
+    )
+    voided.push(...siblings.filter(isUntried))
+    // An attempt under way is not stored yet.
+    const isTold = told.has(place) || siblings.some(({ phase }) => phase === 'running')
+    if (known.has(place) && !isTold) voided.push(delivery)
+  }
+  return voided
+}

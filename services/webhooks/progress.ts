@@ -1,0 +1,83 @@
+/** How far the outbox has come on each partition of the alerts topic. */
+import { hash } from 'node:crypto'
+import { EbbError } from '../base/errors.ts'
+import type { Log } from '../log/log.ts'
+import { rowTime } from '../store/rows.ts'
+import type { Store } from '../store/store.ts'
+
+export interface Progress {
+  /** The first record that has a delivery which has not ended: from here on it is read again. */
+  readonly nextOffset: number
+  /** The first record that may have no deliveries yet. A record before it never gets new ones. */
+  readonly seenOffset: number
+  /** Of the record before seenOffset, to tell this log from another; empty at its beginning. */
+  readonly seenHash: string
+  /** Grows with each writing. */
+  readonly version: number
+}
+
+interface Row {
+  readonly next_offset: string
+  readonly state: string
+  readonly version: string
+}
+
+export async function readProgress(
+  store: Store,
+  topic: string,
+  partition: number,
+): Promise<Progress | undefined> {
+  const [row] = await store.query<Row>(
+    `SELECT next_offset, state, version FROM progress
+     WHERE topic = {topic:String} AND partition = {partition:UInt16} ORDER BY version DESC LIMIT 1`,
+    { topic, partition },
+  )
+  if (!row) return undefined
+  const state = JSON.parse(row.state) as Pick<Progress, 'seenOffset' | 'seenHash'>
+  return { ...state, nextOffset: Number(row.next_offset), version: Number(row.version) }
+}
+
+export async function writeProgress(
+  store: Store,
+  topic: string,
+  partition: number,
+  progress: Progress,
+  nowMs: number,
+): Promise<void> {
+  const { nextOffset, seenOffset, seenHash, version } = progress
+  const row = {
+    topic,
+    partition,
+    epoch: 0,
+    next_offset: nextOffset,
+    clock: null,
+    clock_day: -1,
+    state: JSON.stringify({ seenOffset, seenHash }),
+    last_hash: '',
+    version,
+    written_at: rowTime(nowMs),
+  }
+  await store.insert('progress', [row])
+}
+
+export function recordHash(value: Buffer | null): string {
+  return hash('sha256', value ?? '').slice(0, 32)
+}
+
+/** Throws when the log is not the one that progress speaks of: it was truncated, or made anew. */
+export async function checkLog(
+  log: Log,
+  topic: string,
+  partition: number,
+  { seenOffset, seenHash }: Progress,
+): Promise<void> {
+  const { startOffset, endOffset } = await log.bounds(topic, partition)
+  const mismatch = (why: string) =>
+    new EbbError('topicMismatch', `Partition ${partition} of ${topic} ${why}.`)
+  if (seenOffset > endOffset)
+    throw mismatch(`ends at ${endOffset}, but webhooks have read to ${seenOffset}`)
+  if (seenHash === '' || seenOffset <= startOffset) return
+  const [last] = await log.read(topic, partition, seenOffset - 1, 1)
+  if (last && recordHash(last.value) !== seenHash)
+    throw mismatch(`holds another record at ${seenOffset - 1} than webhooks have read`)
+}

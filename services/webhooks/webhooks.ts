@@ -1,0 +1,123 @@
+/**
+ * Alerts out: every sent alert reaches each enabled endpoint at least once, or its delivery is visibly dead.
+ *
+ *   alerts (log) -> outbox.ts -> deliveries (rows) -> courier.ts -> lanes.ts -> deliver.ts -> endpoint
+ */
+
+import { after } from '../base/time.ts'
+import { decodeAlert } from '../log/codec.ts'
+import type { Log } from '../log/log.ts'
+import type { Store } from '../store/store.ts'
+import { openEndpointBook } from './book.ts'
+import { createCourier, type Message } from './courier.ts'
+import { createSender } from './deliver.ts'
+import { createRowWriter, type Logger } from './deliveries.ts'
+import { createOutbox, type OutboxCounts } from './outbox.ts'
+import { specScheduleMs } from './schedule.ts'
+import type { SecretKey } from './secrets.ts'
+
+const group = 'webhooks'
+
+export interface WebhookSettings {
+  /** The wait before attempt 1, 2, ...; after the last one a delivery is dead. */
+  readonly scheduleMs: readonly number[]
+  readonly totalTimeoutMs: number
+  readonly connectTimeoutMs: number
+  /** Attempts at a time, over all endpoints and for one of them. */
+  readonly totalMax: number
+  readonly endpointMax: number
+  /** So long `stop` waits for attempts under way; one that is cut off is made again at the next start. */
+  readonly stopTimeoutMs: number
+}
+
+export const defaultSettings: WebhookSettings = {
+  scheduleMs: specScheduleMs,
+  totalTimeoutMs: 15_000,
+  connectTimeoutMs: 5_000,
+  totalMax: 32,
+  endpointMax: 4,
+  stopTimeoutMs: 5_000,
+}
+
+export interface Webhooks {
+  readonly counts: Readonly<OutboxCounts>
+  /** Resolves when nothing that is on the log for this user now can be sent any more, whatever crashes. */
+  cancelUser(userId: string): Promise<void>
+  /** The table of endpoints has changed: nothing goes to what it was before from here on. */
+  changed(): void
+  stop(): Promise<void>
+}
+
+export async function startWebhooks(options: {
+  readonly log: Log
+  readonly store: Store
+  /** Of alerts; it exists, and keeps them for longer than the schedule lasts. */
+  readonly topic: string
+  readonly key: SecretKey
+  /** The project's clock: the wall's in a live project, the replay's own in a replay. Whole ms. */
+  readonly clock: () => number
+  /** For signatures. */
+  readonly wallClock: () => number
+  /** In [0, 1). */
+  readonly random: () => number
+  readonly logger: Logger
+  readonly settings?: Partial<WebhookSettings>
+}): Promise<Webhooks> {
+  const { log, store, topic } = options
+  const settings = { ...defaultSettings, ...options.settings }
+  const stopping = new AbortController()
+  const shared = { ...options, ...settings, stopped: stopping.signal }
+  const write = createRowWriter(store, shared)
+  const sender = createSender(settings)
+  const book = await openEndpointBook({
+    ...shared,
+    onChange: endpoints => {
+      const gone = [...courier.all()].filter(({ row }) => !endpoints.has(row.endpoint_id))
+      const off = [...courier.all()].filter(({ row }) => endpoints.get(row.endpoint_id)?.disabled)
+      return Promise.all([
+        courier.end(gone, 'cancelled', 'the endpoint was removed'),
+        courier.end(off, 'dead', 'the endpoint is disabled'),
+      ])
+    },
+  })
+  const courier = createCourier({
+    ...shared,
+    laneMax: settings.endpointMax,
+    sender,
+    book,
+    write,
+    readBody: message => readBody(log, topic, message),
+    onEnd: message => outbox.ended(message),
+  })
+  const outbox = createOutbox({ ...shared, book, courier, write })
+  const ownership = await log.own(topic, group, outbox.owner)
+
+  async function stop(): Promise<void> {
+    const cut = () => {
+      stopping.abort()
+      void sender.destroy()
+    }
+    const cancelCut = after(settings.stopTimeoutMs, cut)
+    await courier.stop()
+    cancelCut()
+    cut()
+    await ownership.stop()
+  }
+
+  return {
+    counts: outbox.counts,
+    cancelUser: outbox.cancelUser,
+    changed: book.changed,
+    stop,
+  }
+}
+
+/** Undefined when the log keeps it no longer. */
+async function readBody(log: Log, topic: string, message: Message): Promise<string | undefined> {
+  const { partition, offset } = message
+  const { startOffset } = await log.bounds(topic, partition)
+  if (offset < startOffset) return undefined
+  const [record] = await log.read(topic, partition, offset, 1)
+  const alert = record && decodeAlert(record.value)
+  return alert && !('kind' in alert) ? alert.body : undefined
+}

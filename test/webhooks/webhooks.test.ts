@@ -1,0 +1,372 @@
+import assert from 'node:assert/strict'
+import { after, afterEach, before, beforeEach, test } from 'node:test'
+import { Webhook } from 'standardwebhooks'
+import type { DeliveryRow } from '../../services/webhooks/deliveries.ts'
+import { addEndpoint, listEndpoints, removeEndpoint } from '../../services/webhooks/endpoints.ts'
+import type { Webhooks } from '../../services/webhooks/webhooks.ts'
+import {
+  alert,
+  answerWith,
+  append,
+  type Data,
+  type Hook,
+  logged,
+  newDirectory,
+  openData,
+  removeDirectory,
+  start,
+  startHook,
+  testClockMs,
+  topic,
+} from './fixture.ts'
+
+const directory = newDirectory()
+let data: Data
+const closing: (() => Promise<unknown>)[] = []
+
+before(async () => {
+  data = await openData(directory)
+})
+after(async () => {
+  await data.close()
+  removeDirectory(directory)
+})
+beforeEach(async () => {
+  // The log cannot be emptied: each test reads on from where the last one stopped.
+  for (const table of ['endpoints', 'deliveries'])
+    await data.store.command(`TRUNCATE TABLE ${table}`)
+  logged.length = 0
+})
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close()
+})
+
+async function hook(answer: Parameters<typeof startHook>[0] = answerWith(204)) {
+  const made = await startHook(answer)
+  closing.push(made.stop)
+  const endpoint = await addEndpoint(data.store, data.key, made.url, testClockMs)
+  return { ...made, ...endpoint }
+}
+
+async function run(options?: Parameters<typeof start>[1]): Promise<Webhooks> {
+  const webhooks = await start(data, options)
+  closing.push(webhooks.stop)
+  return webhooks
+}
+
+/** `attempt status code` of each row, e.g. `0 pending 0`. */
+async function history(messageId: string, endpointId?: string): Promise<string[]> {
+  const rows = await data.store.query<DeliveryRow>(
+    `SELECT * FROM deliveries FINAL WHERE message_id = {id:String}
+     AND (endpoint_id = {endpoint:String} OR {endpoint:String} = '') ORDER BY endpoint_id, attempt`,
+    { id: messageId, endpoint: endpointId ?? '' },
+  )
+  return rows.map(row => `${row.attempt} ${row.status} ${row.code}`)
+}
+
+/** Waits until the last row says so. */
+function ends(messageId: string, status: string, endpointId?: string): Promise<string[]> {
+  return data.stored.until(async () => {
+    const rows = await history(messageId, endpointId)
+    return rows.at(-1)?.split(' ')[1] === status ? rows : undefined
+  })
+}
+
+const oneDayMs = 86_400_000
+
+test('a fired alert reaches each endpoint once, signed with its own secret', async () => {
+  const [one, two] = [await hook(), await hook()]
+  await run()
+  await append(data.log, alert('ann'), alert('not', { send: false }))
+  for (const { hits, id, secret } of [one, two]) {
+    assert.deepEqual(await ends('m-ann-fired', 'delivered', id), ['0 pending 0', '1 delivered 204'])
+    assert.equal(hits.length, 1)
+    assert.equal(hits[0]!.body, alert('ann').body)
+    new Webhook(secret).verify(hits[0]!.body, hits[0]!.headers)
+  }
+  assert.deepEqual(await history('m-not-fired'), [])
+})
+
+test('500s are tried again with the same id and bytes until they heal', async () => {
+  const { hits, secret } = await hook((response, nth) => answerWith(nth < 3 ? 500 : 200)(response))
+  await run()
+  await append(data.log, alert('bob'))
+  assert.deepEqual(await ends('m-bob-fired', 'delivered'), [
+    '0 pending 0',
+    '1 failed 500',
+    '2 failed 500',
+    '3 delivered 200',
+  ])
+  assert.equal(new Set(hits.map(hit => `${hit.id} ${hit.body}`)).size, 1)
+  for (const { body, headers } of hits) new Webhook(secret).verify(body, headers)
+})
+
+test('after the last attempt the delivery is dead, and stays to be seen', async () => {
+  const { hits } = await hook(answerWith(503))
+  await run()
+  await append(data.log, alert('cid'))
+  assert.deepEqual((await ends('m-cid-fired', 'dead')).at(-1), '4 dead 503')
+  assert.equal(hits.length, 4)
+})
+
+test('a hang is cut at the timeout, a reset is tried again: duplicates with one id', async () => {
+  const { hits } = await hook((response, nth, request) => {
+    if (nth === 2) request.socket.resetAndDestroy()
+    if (nth > 2) answerWith(204)(response)
+  })
+  await run({ settings: { totalTimeoutMs: 50 } })
+  await append(data.log, alert('dan'))
+  assert.deepEqual(await ends('m-dan-fired', 'delivered'), [
+    '0 pending 0',
+    '1 failed 0',
+    '2 failed 0',
+    '3 delivered 204',
+  ])
+  assert.equal(new Set(hits.map(hit => `${hit.id} ${hit.body}`)).size, 1)
+})
+
+test('a redirect is a failure and goes nowhere', async () => {
+  const target = await startHook(answerWith(204))
+  closing.push(target.stop)
+  await hook(answerWith(301, { location: target.url }))
+  await run()
+  await append(data.log, alert('eve'))
+  assert.deepEqual((await ends('m-eve-fired', 'dead')).at(-1), '4 dead 301')
+  assert.equal(target.hits.length, 0)
+})
+
+test('429 with Retry-After sets the next attempt, at most twice the schedule', async () => {
+  await hook(answerWith(429, { 'retry-after': '3600' }))
+  await run({ settings: { scheduleMs: [0, 60_000] } })
+  await append(data.log, alert('fay'))
+  await ends('m-fay-fired', 'failed')
+  const [row] = await data.store.query<{ ms: string }>(
+    `SELECT toUnixTimestamp64Milli(assumeNotNull(next_at)) AS ms FROM deliveries
+     WHERE message_id = 'm-fay-fired' AND attempt = 1`,
+  )
+  assert.equal(Number(row!.ms), testClockMs + 120_000)
+})
+
+test('410 ends the delivery and all others to that endpoint, and disables it', async () => {
+  const gone = await hook((response, nth) => answerWith(nth === 1 ? 500 : 410)(response))
+  const other = await hook()
+  await run({ settings: { scheduleMs: [0, 60_000, 60_000], endpointMax: 1 } })
+  await append(data.log, alert('gus'))
+  await ends('m-gus-fired', 'failed', gone.id)
+  await append(data.log, alert('hal'))
+  await ends('m-hal-fired', 'dead', gone.id)
+  assert.deepEqual(await ends('m-gus-fired', 'dead', gone.id), ['0 pending 0', '1 dead 500'])
+  await append(data.log, alert('ida'))
+  await ends('m-ida-fired', 'delivered', other.id)
+  assert.deepEqual(await history('m-ida-fired', gone.id), [])
+  const listed = await listEndpoints(data.store)
+  assert.deepEqual(listed.map(({ id, disabled }) => [id === gone.id, disabled]).sort(), [
+    [false, false],
+    [true, true],
+  ])
+})
+
+test('nothing goes to a removed endpoint from the change on', async () => {
+  const { id, hits } = await hook(answerWith(500))
+  const webhooks = await run({ settings: { scheduleMs: [0, 60_000] } })
+  await append(data.log, alert('jan'))
+  await ends('m-jan-fired', 'failed')
+  await removeEndpoint(data.store, id, testClockMs)
+  webhooks.changed()
+  await ends('m-jan-fired', 'cancelled')
+  assert.equal(hits.length, 1)
+})
+
+test('one endpoint that hangs does not hold up another', async () => {
+  const slow = await hook(() => {})
+  const fast = await hook()
+  await run({ settings: { totalMax: 3, endpointMax: 2, stopTimeoutMs: 1 } })
+  const users = ['k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'k7', 'k8']
+  await append(data.log, ...users.map(user => alert(user)))
+  await fast.count(users.length)
+  await slow.count(2)
+  assert.equal(slow.hits.length, 2)
+})
+
+test('the first body of a message stays, whatever comes later under its id', async () => {
+  const { hits } = await hook((response, nth) => answerWith(nth < 2 ? 500 : 200)(response))
+  const webhooks = await run()
+  await append(data.log, alert('lea'), alert('lea'), alert('lea', { body: '{"other":true}' }))
+  await ends('m-lea-fired', 'delivered')
+  await append(data.log, alert('lea', { body: '{"other":true}' }), alert('max'))
+  await ends('m-max-fired', 'delivered')
+  assert.deepEqual(
+    hits.filter(hit => hit.id === 'm-lea-fired').map(hit => hit.body),
+    [alert('lea').body, alert('lea').body],
+  )
+  assert.deepEqual(webhooks.counts, { duplicates: 3, changedBodies: 2, dead: 0 })
+})
+
+test('a record that is no alert is counted and stops nothing', async () => {
+  await hook()
+  const webhooks = await run()
+  for (const value of [null, Buffer.from('no avro')])
+    for (const partition of [0, 1]) await data.log.append(topic, partition, [{ key: 'x', value }])
+  await append(data.log, alert('ned'))
+  await ends('m-ned-fired', 'delivered')
+  assert.ok(webhooks.counts.dead >= 2)
+})
+
+test('old news is recorded as stale and not sent, by the project clock', async () => {
+  const { hits } = await hook()
+  await run({ clock: () => testClockMs + oneDayMs })
+  const exact = { dueMs: testClockMs, clockMs: testClockMs }
+  await append(data.log, alert('ola'), alert('pam', exact))
+  assert.deepEqual(await ends('m-ola-fired', 'stale'), ['0 stale 0'])
+  await ends('m-pam-fired', 'delivered')
+  assert.equal(hits.length, 1)
+})
+
+test('who became subject long after due is news from then on', async () => {
+  await hook()
+  await run()
+  await append(data.log, alert('quin', { dueMs: testClockMs - 3 * oneDayMs }))
+  await ends('m-quin-fired', 'delivered')
+})
+
+test('a message that was tried in time is not stale at a later attempt', async () => {
+  let nowMs = testClockMs
+  await hook((response, nth) => {
+    nowMs += oneDayMs
+    answerWith(nth < 2 ? 500 : 200)(response)
+  })
+  await run({ clock: () => nowMs })
+  await append(data.log, alert('rob'))
+  await ends('m-rob-fired', 'delivered')
+})
+
+test('a silence and its return that wait together are both not sent', async () => {
+  const { hits } = await hook()
+  await append(
+    data.log,
+    alert('sam'),
+    alert('tom'),
+    alert('sam', { status: 'resolved', clockMs: testClockMs }),
+  )
+  await run()
+  assert.deepEqual(await ends('m-sam-resolved', 'cancelled'), ['0 cancelled 0'])
+  assert.deepEqual(await history('m-sam-fired'), ['0 cancelled 0'])
+  await ends('m-tom-fired', 'delivered')
+  assert.equal(hits.length, 1)
+})
+
+test('a return is sent to who was told of the silence; a step that waits with it is not', async () => {
+  const { hits } = await hook()
+  const first = await run()
+  await append(data.log, alert('uma'))
+  await ends('m-uma-fired', 'delivered')
+  await first.stop()
+  await append(data.log, alert('uma', { messageId: 'm-uma-14d' }))
+  await append(data.log, alert('uma', { status: 'resolved' }))
+  await run()
+  await ends('m-uma-resolved', 'delivered')
+  assert.deepEqual(await history('m-uma-14d'), ['0 cancelled 0'])
+  assert.deepEqual(
+    hits.map(hit => hit.id),
+    ['m-uma-fired', 'm-uma-resolved'],
+  )
+})
+
+test('no return is told of a silence that went stale unsaid', async () => {
+  const { hits } = await hook()
+  await run({ clock: () => testClockMs + 2 * oneDayMs })
+  await append(data.log, alert('val'))
+  await ends('m-val-fired', 'stale')
+  await append(data.log, alert('val', { status: 'resolved' }))
+  await ends('m-val-resolved', 'cancelled')
+  assert.equal(hits.length, 0)
+})
+
+test('the deliveries of an erased user are cancelled, also those not yet read', async () => {
+  const answered = Promise.withResolvers<void>()
+  const { saw } = await hook((response, _, request) => {
+    if (request.headers['webhook-id'] === 'm-xan-fired')
+      void answered.promise.then(() => answerWith(500)(response))
+    else answerWith(500)(response)
+  })
+  const webhooks = await run({ settings: { scheduleMs: [0, 60_000] } })
+  await append(data.log, alert('wim'), alert('yan'))
+  await ends('m-wim-fired', 'failed')
+  await append(data.log, alert('wim', { status: 'resolved', alertId: 'a-2' }))
+  await webhooks.cancelUser('wim')
+  assert.equal((await history('m-wim-fired')).at(-1), '1 cancelled 500')
+  const last = (await history('m-wim-resolved')).at(-1)
+  assert.ok(last === undefined || last.includes('cancelled'), last)
+  assert.equal((await ends('m-yan-fired', 'failed')).at(-1), '1 failed 500')
+  await append(data.log, alert('xan'))
+  await saw('m-xan-fired')
+  const cancelled = webhooks.cancelUser('xan')
+  answered.resolve()
+  await cancelled
+  assert.equal((await history('m-xan-fired')).at(-1), '1 cancelled 500')
+})
+
+test('a new start goes on with the attempts that are open, with the log’s own bytes', async () => {
+  const { hits } = await hook((response, nth) => answerWith(nth === 1 ? 500 : 200)(response))
+  const first = await run({ settings: { scheduleMs: [0, 60_000] } })
+  await append(data.log, alert('zoe'))
+  await ends('m-zoe-fired', 'failed')
+  await first.stop()
+  await append(data.log, alert('zoe', { body: '{"other":true}' }))
+  const second = await run({ clock: () => testClockMs + 60_000 })
+  assert.deepEqual(await ends('m-zoe-fired', 'delivered'), [
+    '0 pending 0',
+    '1 failed 500',
+    '2 delivered 200',
+  ])
+  assert.equal(new Set(hits.map(hit => `${hit.id} ${hit.body}`)).size, 1)
+  await second.stop()
+  await run()
+  await append(data.log, alert('zoe'), alert('zed'))
+  await ends('m-zed-fired', 'delivered')
+  assert.equal(hits.filter(hit => hit.id === 'm-zoe-fired').length, 2)
+})
+
+test('stop does not wait for a receiver that hangs; the attempt is made again', async () => {
+  const { hits, count } = await hook((response, nth) => {
+    if (nth > 1) answerWith(204)(response)
+  })
+  const first = await run({ settings: { stopTimeoutMs: 20 } })
+  await append(data.log, alert('abe'))
+  await count(1)
+  await first.stop()
+  assert.deepEqual(await history('m-abe-fired'), ['0 pending 0'])
+  await run()
+  assert.deepEqual(await ends('m-abe-fired', 'delivered'), ['0 pending 0', '1 delivered 204'])
+  assert.equal(hits[0]!.body, hits[1]!.body)
+})
+
+test('an endpoint that is added later gets later alerts alone', async () => {
+  await hook()
+  const webhooks = await run()
+  await append(data.log, alert('ben'))
+  await ends('m-ben-fired', 'delivered')
+  const late: Hook & { id: string } = await hook()
+  webhooks.changed()
+  await append(data.log, alert('cat'))
+  await ends('m-cat-fired', 'delivered', late.id)
+  await webhooks.stop()
+  await run()
+  await append(data.log, alert('dot'))
+  await ends('m-dot-fired', 'delivered', late.id)
+  assert.deepEqual(
+    late.hits.map(hit => hit.id),
+    ['m-cat-fired', 'm-dot-fired'],
+  )
+})
+
+test('no secret, body or user is in what is logged', async () => {
+  const { secret } = await hook((response, nth) => answerWith(nth === 1 ? 500 : 410)(response))
+  await run()
+  await append(data.log, alert('someone-real'))
+  await ends('m-someone-real-fired', 'dead')
+  const text = JSON.stringify(logged)
+  assert.ok(logged.length > 0)
+  for (const hidden of [secret, 'user.quiet', '"someone-real"'])
+    assert.ok(!text.includes(hidden), hidden)
+})
