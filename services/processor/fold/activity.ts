@@ -19,12 +19,17 @@ export function countOrder(
   if (click.type !== 'track' || moneyKind(click.name) !== 'order') return undefined
   const key = click.orderId ?? messageId
   if (heldOrder(user.ledger, key, state.clockMs)) return undefined
-  const amountMinor = click.value === null ? 0 : toMinor(click.value)
+  const amountMinor = amountOf(click)
   user.ledger.push({ key, order: true, timeMs: click.timestampMs, amountMinor, refunds: noRefunds })
   return amountMinor
 }
 
 const noRefunds: readonly string[] = []
+
+/** What is not a finite number >= 0 counts 0, whoever wrote it. */
+function amountOf(click: Click): number {
+  return click.value !== null && click.value > 0 ? toMinor(click.value) : 0
+}
 
 /** Counts a refund, once: it reduces the held order it names, or stands for itself. Returns what it took. */
 export function countRefund(
@@ -34,7 +39,7 @@ export function countRefund(
   messageId: string,
 ): number | undefined {
   if (refundKnown(user.ledger, messageId)) return undefined
-  const amountMinor = click.value === null ? 0 : toMinor(click.value)
+  const amountMinor = amountOf(click)
   const order =
     click.orderId === null ? undefined : heldOrder(user.ledger, click.orderId, state.clockMs)
   if (order) {
@@ -131,7 +136,9 @@ export function dayCount(user: User, day: number, effects: Effects): DayCount | 
     return undefined
   }
   const count = { day, clicks: 0, orders: 0, valueMinor: 0, refundsMinor: 0 }
-  user.dayCounts = [...dayCounts.filter(kept => kept.day >= Math.max(day, newest) - 1), count].sort(
+  const oldest = Math.max(day, newest) - 1
+  for (const kept of dayCounts) if (kept.day < oldest) effects.dayDone(user, kept)
+  user.dayCounts = [...dayCounts.filter(kept => kept.day >= oldest), count].sort(
     (left, right) => left.day - right.day,
   )
   return count

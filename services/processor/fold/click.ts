@@ -28,6 +28,10 @@ export function foldClick(
   fallbackId: string,
   effects: Effects,
 ): void {
+  if (state.frozen.size > 0 && state.frozen.has(click.userId)) {
+    if (state.acceptedAhead.has(state.offset)) guardAccepted(state.guard)
+    return
+  }
   const messageId = click.eventId === '' ? fallbackId : click.eventId
   if (click.type === 'track' && moneyKind(click.name) === 'refund') {
     foldRefund(state, click, messageId, effects)

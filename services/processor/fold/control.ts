@@ -37,7 +37,7 @@ export type FoldControl =
   | { readonly kind: 'erase'; readonly userId: string }
 
 /** What a revision belongs to: each is held apart. */
-function revisionKey(record: FoldControl): string | undefined {
+export function revisionKey(record: FoldControl): string | undefined {
   if (record.kind === 'rule') return `rule:${record.rule.id}`
   return 'revision' in record ? record.kind : undefined
 }
@@ -126,6 +126,7 @@ function applyAudience(
   state: PartitionState,
   record: Extract<FoldControl, { kind: 'audience' }>,
 ): void {
+  if (state.frozen.has(record.userId)) return
   const user = userOf(state, record.userId)
   const before = standingOf(user)
   user.segments = record.segments
@@ -136,6 +137,7 @@ function applyAudience(
 }
 
 function applyErase(state: PartitionState, userId: string, effects: Effects): void {
+  if (state.frozen.has(userId)) return
   const user = state.users.get(userId)
   if (user) user.erased = true
   state.users.delete(userId)

@@ -1,7 +1,7 @@
 /** What the fold tells its driver, in order. The objects are the fold's own: copy what you keep. */
 import type { AlertStatus, Click } from '../../log/record.ts'
 import type { Rule } from './rule.ts'
-import type { Session, User } from './state.ts'
+import type { DayCount, Session, User } from './state.ts'
 
 export interface Alert {
   readonly id: string
@@ -35,6 +35,8 @@ export interface Effects {
   duplicate(click: Click): void
   quarantined(click: Click, reason: 'future' | 'past'): void
   alert(alert: Alert): void
+  /** These counters are kept no longer: they are the day's row, until a late click makes it count anew. */
+  dayDone(user: User, count: DayCount): void
   /** A day older than the user's counters was touched: its row in user_days is to be counted again. */
   oldDay(user: User, day: number): void
   /** The user is forgotten: nothing of him stays. */

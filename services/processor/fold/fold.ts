@@ -10,6 +10,7 @@ import { moveClock, noteImports } from './clock.ts'
 import { applyControl, type FoldControl } from './control.ts'
 import { collectDue, drain } from './due.ts'
 import type { Effects } from './effects.ts'
+import { thaw } from './snapshot.ts'
 import type { PartitionState, Position } from './state.ts'
 
 const quarantineAgeMs = 90 * 86_400_000
@@ -27,6 +28,7 @@ export function fold(
 ): boolean {
   assert(state.queue.length === 0, 'a record is folded only when the one before is finished')
   state.offset = position.offset
+  if (state.thawing.length > 0) thaw(state)
   if (record.kind === 'click' && quarantined(state, record, position, effects)) return true
   noteImports(state, record)
   moveClock(state, position.clockMs)

@@ -145,9 +145,13 @@ function parseWho(value: unknown): Who {
   }
 }
 
+/** A message lists the steps it stands for: this keeps it small. */
+const stepsMax = 100
+
 function parseEscalate(value: unknown): number[] {
   if (value === undefined) return []
-  if (!Array.isArray(value)) fault('then.escalate', 'must be a list of durations')
+  if (!Array.isArray(value) || value.length > stepsMax)
+    fault('then.escalate', `must be a list of at most ${stepsMax} durations`)
   const steps = value.map((step, at) => duration(`then.escalate.${at}`, step))
   return [...new Set(steps)].sort((left, right) => left - right)
 }

@@ -147,6 +147,15 @@ export interface PartitionState {
   imports: 'none' | 'running' | 'over'
   guard: Guard
   users: Map<string, User>
+  /**
+   * After a restart: users whose rows are ahead of the partition, by id. No record, tick, rule or timer
+   * touches them until the replay has passed their version; then they move to `users`.
+   */
+  frozen: Map<string, User>
+  /** The same users, the largest version first. */
+  thawing: User[]
+  /** Offsets of the frozen users' accepted clicks that are replayed: the guards count them all the same. */
+  acceptedAhead: ReadonlySet<number>
   closing: Heap<User>
   timers: Heap<User>
   /** The record that is being folded. */
@@ -174,6 +183,9 @@ export function createState(project: string, settings: Settings = defaultSetting
     imports: 'none',
     guard: createGuard(),
     users: new Map(),
+    frozen: new Map(),
+    thawing: [],
+    acceptedAhead: new Set(),
     closing: createHeap(),
     timers: createHeap(),
     offset: -1,

@@ -122,6 +122,7 @@ export function printEffects(
       summary.alerts++
       print(alertLine(alert))
     },
+    dayDone() {},
     oldDay() {},
     erased() {},
   }

@@ -1,0 +1,164 @@
+/**
+ * Writes what was gathered, in the order that makes a crash at any point repeat work and never an effect:
+ *
+ *   1. alerts to their log      2. clicks, rejects, sessions, user_days, alerts   3. users
+ *   4. progress                 5. the log's own offset, a hint
+ *
+ * Progress may trail the data, never lead it. Rows are the same wherever flushes fall.
+ */
+import { partitionOf, slotOf } from '../base/slot.ts'
+import { encodeAlert } from '../log/codec.ts'
+import type { Log } from '../log/log.ts'
+import { rowTime } from '../store/rows.ts'
+import type { Store } from '../store/store.ts'
+import type { Batch } from './batch.ts'
+import { dayOf } from './fold/settings.ts'
+import { snapshotPartition } from './fold/snapshot.ts'
+import type { PartitionState, User } from './fold/state.ts'
+import { dayRow, dayText, type Place, type Row, sessionRow, userRow, versionAt } from './rows.ts'
+
+export interface FlushTarget {
+  readonly log: Log
+  readonly store: Store
+  readonly topic: string
+  readonly alertsTopic: string
+  readonly alertsPartitions: number
+  readonly wallClock: () => number
+}
+
+/** Where the next run would begin: the first record whose effects may be missing, and the hash before it. */
+export interface Reached {
+  readonly nextOffset: number
+  readonly lastHash: string
+}
+
+/** `users` are those changed since the last flush; erased ones are left out. */
+export async function flush(
+  target: FlushTarget,
+  place: Place,
+  state: PartitionState,
+  batch: Batch,
+  users: readonly User[],
+  reached: Reached,
+): Promise<void> {
+  const { store } = target
+  const gone = new Set(batch.erased)
+  const stays = (row: Row) => gone.size === 0 || !gone.has(row.user_id as string)
+  const living = users.filter(user => !user.erased)
+  await appendAlerts(target, batch)
+  await insert(store, 'clicks', batch.clicks.filter(stays))
+  await insert(store, 'rejects', batch.rejects.filter(stays))
+  await insert(store, 'sessions', sessionRows(place, batch, living).filter(stays))
+  await insert(store, 'user_days', dayRows(place, batch, living).filter(stays))
+  await recountDays(store, place, batch, state.offset)
+  await insert(store, 'alerts', batch.alerts.map(alert => alert.row).filter(stays))
+  for (const userId of gone) await forget(store, userId)
+  await insert(
+    store,
+    'users',
+    living.map(user => userRow(place, user)),
+  )
+  await insert(store, 'progress', [progressRow(target, place, state, reached)])
+}
+
+async function insert(store: Store, table: string, rows: readonly Row[]): Promise<void> {
+  if (rows.length > 0) await store.insert(table, rows)
+}
+
+async function appendAlerts(target: FlushTarget, batch: Batch): Promise<void> {
+  const byPartition = new Map<number, { key: string; value: Buffer }[]>()
+  for (const { record } of batch.alerts) {
+    const partition = partitionOf(record.userId, target.alertsPartitions)
+    let records = byPartition.get(partition)
+    if (!records) {
+      records = []
+      byPartition.set(partition, records)
+    }
+    records.push({ key: record.userId, value: encodeAlert(record) })
+  }
+  for (const [partition, records] of byPartition)
+    await target.log.append(target.alertsTopic, partition, records)
+}
+
+/** What became final or was swallowed, and the open sessions of the changed users as they stand. */
+function sessionRows(place: Place, batch: Batch, users: readonly User[]): Row[] {
+  const rows = [...batch.sessions]
+  for (const user of users)
+    for (const session of user.open)
+      rows.push(sessionRow(place, user, session, false, user.version))
+  return rows
+}
+
+function dayRows(place: Place, batch: Batch, users: readonly User[]): Row[] {
+  const rows = [...batch.days]
+  for (const user of users)
+    for (const count of user.dayCounts) rows.push(dayRow(place, user, count, user.version))
+  return rows
+}
+
+/** Days older than the fold's counters, counted again from the clicks up to this offset and not beyond. */
+async function recountDays(
+  store: Store,
+  place: Place,
+  batch: Batch,
+  offset: number,
+): Promise<void> {
+  const days = new Map(batch.oldDays.map(old => [`${old.day} ${old.userId}`, old]))
+  for (const { userId, day } of days.values()) {
+    await store.command(
+      `INSERT INTO user_days
+       SELECT toDate({day:String}) AS day, {slot:UInt16} AS slot, {user:String} AS user_id,
+              countIf(verdict != 'aside') AS clicks, countIf(purchase) AS orders,
+              sumIf(amount, purchase) AS value, -sumIf(amount, verdict = 'aside') AS refunds,
+              {epoch:UInt16} AS epoch, {partition:UInt16} AS partition, {version:UInt64} AS version, 0 AS is_deleted
+       FROM clicks FINAL
+       WHERE slot = {slot:UInt16} AND user_id = {user:String} AND toDate(timestamp) = toDate({day:String})
+         AND offset <= {offset:UInt64}`,
+      {
+        day: dayText(day),
+        slot: slotOf(userId),
+        user: userId,
+        epoch: place.epoch,
+        partition: place.partition,
+        version: String(versionAt(place.epoch, offset)),
+        offset: String(offset),
+      },
+    )
+  }
+}
+
+const userTables = ['clicks', 'sessions', 'users', 'user_days', 'alerts']
+
+/** Nothing of an erased user stays in the tables. */
+async function forget(store: Store, userId: string): Promise<void> {
+  for (const table of userTables)
+    await store.command(
+      `ALTER TABLE ${table} DELETE WHERE slot = {slot:UInt16} AND user_id = {user:String} SETTINGS mutations_sync = 1`,
+      { slot: slotOf(userId), user: userId },
+    )
+  for (const table of ['rejects', 'deliveries'])
+    await store.command(
+      `ALTER TABLE ${table} DELETE WHERE user_id = {user:String} SETTINGS mutations_sync = 1`,
+      { user: userId },
+    )
+}
+
+function progressRow(
+  target: FlushTarget,
+  place: Place,
+  state: PartitionState,
+  reached: Reached,
+): Row {
+  const known = Number.isFinite(state.clockMs)
+  return {
+    topic: target.topic,
+    ...place,
+    next_offset: reached.nextOffset,
+    clock: known ? rowTime(state.clockMs) : null,
+    clock_day: known ? dayOf(state.settings, state.clockMs) : -1,
+    state: snapshotPartition(state),
+    last_hash: reached.lastHash,
+    version: versionAt(place.epoch, reached.nextOffset),
+    written_at: rowTime(target.wallClock()),
+  }
+}

@@ -1,0 +1,84 @@
+/** The processor: owns partitions of the clicks topic and keeps a fold for each. */
+
+import type { EbbError } from '../base/errors.ts'
+import { every, steadyClock, wallClock } from '../base/time.ts'
+import type { Log } from '../log/log.ts'
+import type { Store } from '../store/store.ts'
+import type { PartitionState } from './fold/state.ts'
+import { createPartition, type Partition } from './partition.ts'
+import { restore } from './restore.ts'
+
+export interface ProcessorOptions {
+  readonly log: Log
+  readonly store: Store
+  readonly topic: string
+  readonly partitions: number
+  readonly alertsTopic: string
+  readonly alertsPartitions: number
+  readonly project: string
+  readonly epoch: number
+  /** Tells what goes wrong; a partition that failed stands still until a restart. */
+  readonly troubled: (partition: number, error: Error, attempt: number) => void
+  readonly failed: (partition: number, error: Error) => void
+  readonly flushed?: (partition: number, state: PartitionState, nextOffset: number) => void
+}
+
+export interface Processor {
+  /** The live states, by partition: read, never changed, by others. */
+  readonly partitions: ReadonlyMap<number, Partition>
+  /** Folds what was handed over, flushes, gives the partitions back. */
+  stop(): Promise<void>
+}
+
+const beatIntervalMs = 250
+
+export async function startProcessor(options: ProcessorOptions): Promise<Processor> {
+  const { log, store, topic, project } = options
+  const partitions = new Map<number, Partition>()
+  const stopping = new AbortController()
+  const { alertsTopic, alertsPartitions } = options
+  const target = { log, store, topic, alertsTopic, alertsPartitions, wallClock }
+  const open = async (number: number) => {
+    const place = { epoch: options.epoch, partition: number }
+    const source = { log, store, topic, partitions: options.partitions, project }
+    const restored = await restore(source, place)
+    const partition = createPartition({
+      target,
+      place,
+      restored,
+      steadyClock,
+      flushed: (state, nextOffset) => options.flushed?.(number, state, nextOffset),
+      troubled: (error: EbbError, attempt) => options.troubled(number, error, attempt),
+      stopping: stopping.signal,
+    })
+    partitions.set(number, partition)
+    return restored.nextOffset
+  }
+  const ownership = await log.own(topic, `${topic}.processor`, {
+    open,
+    records: (number, batch, lease) => partitions.get(number)!.take(batch, lease),
+    async close(number, lost) {
+      const partition = partitions.get(number)
+      partitions.delete(number)
+      if (lost) partition?.drop()
+      else await partition?.finish()
+    },
+    failed(number, error) {
+      partitions.get(number)?.drop()
+      options.failed(number, error)
+    },
+  })
+  const stopBeating = every(beatIntervalMs, () => {
+    for (const [number, partition] of partitions)
+      partition.beat().catch(error => options.failed(number, error))
+  })
+  return {
+    partitions,
+    async stop() {
+      stopBeating()
+      const stopped = ownership.stop()
+      stopping.abort()
+      await stopped
+    },
+  }
+}

@@ -1,0 +1,133 @@
+/** State as rows of sessions, users and user_days; every row carries the version it was made at. */
+import { slotOf } from '../base/slot.ts'
+import { rowMoney, rowTime } from '../store/rows.ts'
+import { activeDaysWithin, daysWindow } from './fold/days.ts'
+import { snapshotUser } from './fold/snapshot.ts'
+import type { DayCount, Session, User } from './fold/state.ts'
+
+/** Tells apart rows of one place in the log that different code wrote: it grows when the fold's answers do. */
+const foldNumber = 1
+export const epochUnit = 2 ** 40
+export type Row = Record<string, unknown>
+
+export interface Place {
+  readonly epoch: number
+  readonly partition: number
+}
+
+/** The version of rows made at an offset: (epoch * 2^40 + offset) * 16 + fold number. Exact below epoch 512. */
+export function versionAt(epoch: number, offset: number): number {
+  return (epoch * epochUnit + offset) * 16 + foldNumber
+}
+
+/** The offset within a version of that epoch. */
+export function offsetOfVersion(version: number, epoch: number): number {
+  return Math.floor(version / 16) - epoch * epochUnit
+}
+
+function timeOrNull(timeMs: number): number | null {
+  return Number.isFinite(timeMs) ? rowTime(timeMs) : null
+}
+
+/** A day number as ClickHouse reads a Date. */
+export function dayText(day: number): string {
+  return new Date(day * 86_400_000).toISOString().slice(0, 10)
+}
+
+export function sessionRow(
+  place: Place,
+  user: User,
+  session: Session,
+  final: boolean,
+  offset: number,
+): Row {
+  return {
+    slot: slotOf(user.id),
+    user_id: user.id,
+    session_id: session.id,
+    part: session.part,
+    start: rowTime(session.startMs),
+    end: rowTime(session.endMs),
+    clicks: session.clicks,
+    first_event: session.firstEvent,
+    last_event: session.lastEvent,
+    value: rowMoney(session.valueMinor),
+    final,
+    ...place,
+    version: versionAt(place.epoch, offset),
+    is_deleted: 0,
+  }
+}
+
+export function tombstoneRow(
+  place: Place,
+  user: User,
+  sessionId: string,
+  part: number,
+  offset: number,
+): Row {
+  return {
+    slot: slotOf(user.id),
+    user_id: user.id,
+    session_id: sessionId,
+    part,
+    start: 0,
+    end: 0,
+    clicks: 0,
+    first_event: '',
+    last_event: '',
+    value: '0.0000',
+    final: false,
+    ...place,
+    version: versionAt(place.epoch, offset),
+    is_deleted: 1,
+  }
+}
+
+export function userRow(place: Place, user: User): Row {
+  let sessionMsSum = user.sessionMsSum
+  let { bounces } = user
+  for (const session of user.open) {
+    sessionMsSum += session.endMs - session.startMs
+    if (session.clicks === 1 && session.part === 1) bounces++
+  }
+  return {
+    slot: slotOf(user.id),
+    user_id: user.id,
+    first_seen: timeOrNull(user.firstSeenMs),
+    last_seen: timeOrNull(user.lastSeenMs),
+    last_event: user.lastEvent,
+    last_purchase: timeOrNull(user.lastPurchaseMs),
+    returned_at: timeOrNull(user.returnedMs),
+    clicks: user.clicks,
+    sessions: user.sessions,
+    session_ms_sum: sessionMsSum,
+    bounces,
+    active_days: activeDaysWithin(user.days, user.days.newest, daysWindow + 1),
+    money_times: user.ledger.map(entry => rowTime(entry.timeMs)),
+    money_amounts: user.ledger.map(entry => rowMoney(entry.amountMinor)),
+    money_orders: user.ledger.map(entry => (entry.order ? 1 : 0)),
+    value_at_silence: rowMoney(user.activityValueMinor),
+    tier: user.activityHigh ? 'high' : '',
+    segments: user.segments,
+    state: snapshotUser(user),
+    ...place,
+    version: versionAt(place.epoch, user.version),
+    is_deleted: 0,
+  }
+}
+
+export function dayRow(place: Place, user: User, count: DayCount, offset: number): Row {
+  return {
+    day: dayText(count.day),
+    slot: slotOf(user.id),
+    user_id: user.id,
+    clicks: count.clicks,
+    orders: count.orders,
+    value: rowMoney(count.valueMinor),
+    refunds: rowMoney(count.refundsMinor),
+    ...place,
+    version: versionAt(place.epoch, offset),
+    is_deleted: 0,
+  }
+}
