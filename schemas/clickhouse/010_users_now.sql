@@ -42,7 +42,7 @@ SELECT
     quiet_ms,
     arrayCount(d -> d > clock_day - 7, days) AS active_days_7,
     arrayCount(d -> d > clock_day - 28, days) AS active_days_28,
-    length(days) AS active_days_90,
+    toUInt32(length(days)) AS active_days_90,
     arrayCount((one, order) -> one AND order = 1, recent, money_orders) AS orders_90,
     greatest(arraySum((one, amount) -> if(one, amount, toDecimal64(0, 4)), recent, money_amounts), toDecimal128(0, 4)) AS value_90,
     if(gap_count >= 5, (gaps[intDiv(gap_count + 1, 2)] + gaps[intDiv(gap_count, 2) + 1]) * 43200000, NULL) AS usual_gap_ms,

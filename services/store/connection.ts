@@ -7,18 +7,33 @@
 import { type ChdbConnection, createChdbConnection } from 'chdb/connection'
 import { assert, EbbError } from '../base/errors.ts'
 import { storeError } from './failure.ts'
-import { paramText, quoted } from './rows.ts'
+import { paramTexts, quoted } from './rows.ts'
 import type { Params } from './store.ts'
 
 export type EngineSettings = Readonly<Record<string, string | number>>
+
+/** Parameters as the text that ClickHouse reads: see `paramTexts`. */
+export type ParamTexts = Readonly<Record<string, string>>
+
+export interface EngineResult {
+  readonly bytes: Uint8Array
+  readonly rowsRead: number
+  readonly bytesRead: number
+  readonly elapsedSeconds: number
+}
 
 export interface EngineConnection {
   query<Row>(sql: string, params?: Params): Promise<Row[]>
   command(sql: string, params?: Params): Promise<void>
   /** Lines of JSONEachRow, one block as long as the connection's settings allow. */
   insertLines(table: string, lines: Buffer): Promise<void>
-  /** The result in any format of ClickHouse, in pieces as they are made. Leaving the loop cancels it. */
-  stream(sql: string, format: string): AsyncGenerator<Uint8Array>
+  /** The whole result in any format of ClickHouse. */
+  result(sql: string, format: string, texts?: ParamTexts): Promise<EngineResult>
+  /**
+   * A SELECT's result, block by block as the engine makes it. Each block is written for itself: only for
+   * formats without a head and a foot. Leaving the loop cancels the query.
+   */
+  stream(sql: string, format: string, texts?: ParamTexts): AsyncGenerator<Uint8Array>
   /** Waits for what runs; what comes later is refused. */
   close(): Promise<void>
 }
@@ -28,12 +43,11 @@ export async function openConnection(
   settings: EngineSettings,
   database?: string,
 ): Promise<EngineConnection> {
-  const engine = createChdbConnection({ path: directory })
-  const connection = connectionOf(engine)
+  const connection = connectionOf(createChdbConnection({ path: directory }))
   try {
     const pairs = Object.entries(settings)
     const text = pairs.map(([name, value]) => `${name} = ${quoted(String(value))}`).join(', ')
-    // `USE` first: a read-only connection could not any more.
+    // `USE` first: a read-only connection should not need to.
     if (database !== undefined) await connection.command(`USE ${quotedName(database)}`)
     if (pairs.length > 0) await connection.command(`SET ${text}`)
     return connection
@@ -44,12 +58,14 @@ export async function openConnection(
 }
 
 export function quotedName(name: string): string {
-  assert(/^[A-Za-z_]\w*$/.test(name), `${name} is no name for a database`)
+  if (!/^[A-Za-z_]\w*$/.test(name))
+    throw new EbbError('badInput', `${name} is no name for a database: letters, digits and _ only.`)
   return `\`${name}\``
 }
 
 function connectionOf(engine: ChdbConnection): EngineConnection {
-  const bind = binder(sql => engine.chdb.queryAsync(sql))
+  const { chdb } = engine
+  const bind = binder(sql => chdb.queryAsync(sql))
   let closed = false
   let last: Promise<unknown> = Promise.resolve()
 
@@ -62,36 +78,47 @@ function connectionOf(engine: ChdbConnection): EngineConnection {
     return turn
   }
 
+  function run(doing: string, sql: string, format: string, texts: ParamTexts) {
+    return inTurn(doing, async () => {
+      await bind(sql, texts)
+      return chdb.queryAsync(sql, { format })
+    })
+  }
+
   return {
-    query: <Row>(sql: string, params?: Params) =>
-      inTurn('a query', async () => {
-        await bind(sql, params)
-        const result = await engine.chdb.queryAsync(sql, { format: 'JSONEachRow' })
-        return parseLines<Row>(result.text())
-      }),
-    command: (sql, params) =>
-      inTurn('a command', async () => {
-        await bind(sql, params)
-        await engine.chdb.queryAsync(sql)
-      }),
+    query: async <Row>(sql: string, params: Params = {}) => {
+      const result = await run('a query', sql, 'JSONEachRow', paramTexts(params))
+      const lines = result.text().split('\n')
+      return lines.filter(line => line !== '').map(line => JSON.parse(line) as Row)
+    },
+    command: async (sql, params = {}) => {
+      await run('a command', sql, 'Null', paramTexts(params))
+    },
     insertLines: (table, lines) =>
       inTurn(`rows of ${table}`, async () => {
-        await engine.chdb.rawInsert({ table, format: 'JSONEachRow', values: lines })
+        await chdb.rawInsert({ table, format: 'JSONEachRow', values: lines })
       }),
-    async *stream(sql, format) {
-      const turn = Promise.withResolvers<void>()
+    result: async (sql, format, texts = {}) => {
+      const result = await run('a query', sql, format, texts)
+      const { rowsRead, bytesRead, elapsed: elapsedSeconds } = result
+      return { bytes: result.bytes(), rowsRead, bytesRead, elapsedSeconds }
+    },
+    async *stream(sql, format, texts = {}) {
       const begun = Promise.withResolvers<void>()
-      inTurn('a query', () => {
+      const ended = Promise.withResolvers<void>()
+      // The turn lasts until the loop over this generator is left.
+      inTurn('a query', async () => {
+        await bind(sql, texts)
         begun.resolve()
-        return turn.promise
+        await ended.promise
       }).catch(begun.reject)
       await begun.promise
       try {
-        for await (const chunk of engine.chdb.queryStream(sql, { format })) yield chunk.raw()
+        for await (const chunk of chdb.queryStream(sql, { format })) yield chunk.raw()
       } catch (error) {
         throw storeError(error, 'a query')
       } finally {
-        turn.resolve()
+        ended.resolve()
       }
     },
     async close() {
@@ -102,11 +129,6 @@ function connectionOf(engine: ChdbConnection): EngineConnection {
   }
 }
 
-function parseLines<Row>(text: string): Row[] {
-  const lines = text.split('\n').filter(line => line !== '')
-  return lines.map(line => JSON.parse(line) as Row)
-}
-
 /**
  * Parameters by SET param_x, which is the connection's own. chdb's binding of parameters is not: there
  * the parameters of all connections go through one queue. A parameter stays set, so a query that names
@@ -114,14 +136,15 @@ function parseLines<Row>(text: string): Row[] {
  */
 function binder(run: (sql: string) => Promise<unknown>) {
   const held = new Set<string>()
-  return async (sql: string, params: Params = {}) => {
+  return async (sql: string, texts: ParamTexts) => {
     for (const [, name] of sql.matchAll(/\{\s*(\w+)\s*:/g))
-      assert(!held.has(name!) || name! in params, `a query names {${name}} and does not give it`)
-    const pairs = Object.entries(params)
+      if (held.has(name!) && !(name! in texts))
+        // In the words of the engine, which would say so if the parameter had never been set.
+        throw new Error(`Code: 456. Substitution \`${name}\` is not set. (UNKNOWN_QUERY_PARAMETER)`)
+    const pairs = Object.entries(texts)
     if (pairs.length === 0) return
     for (const [name] of pairs) assert(/^\w+$/.test(name), `${name} is no name for a parameter`)
-    const text = pairs.map(([name, value]) => `param_${name} = ${quoted(paramText(value))}`)
     for (const [name] of pairs) held.add(name)
-    await run(`SET ${text.join(', ')}`)
+    await run(`SET ${pairs.map(([name, text]) => `param_${name} = ${quoted(text)}`).join(', ')}`)
   }
 }

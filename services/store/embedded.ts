@@ -13,6 +13,7 @@ import {
   quotedName,
 } from './connection.ts'
 import { failureOf } from './failure.ts'
+import { maintenance, reading, writing } from './settings.ts'
 import type { Params, Store } from './store.ts'
 
 export interface EmbeddedStore extends Store {
@@ -20,30 +21,6 @@ export interface EmbeddedStore extends Store {
   /** A connection beside the store's own, with settings of its own, for who must not wait for them. */
   connect(settings: EngineSettings): Promise<EngineConnection>
 }
-
-/** What all connections share. */
-const shared = {
-  async_insert: 0,
-  output_format_json_quote_64bit_integers: 1,
-  output_format_json_quote_decimals: 1,
-}
-
-/**
- * One batch, one block, one part, all or nothing. Parsing in parallel would cut blocks at 10 MB, so it is
- * off; then the block ends at max_insert_block_size rows, far above a batch.
- */
-const writing = {
-  ...shared,
-  input_format_parallel_parsing: 0,
-  max_insert_block_size: 1_048_576,
-  // A name or a null that the table does not have is a mistake, not something to drop.
-  input_format_skip_unknown_fields: 0,
-  input_format_null_as_default: 0,
-  max_memory_usage: 1_073_741_824,
-  max_execution_time: 120,
-}
-const reading = { ...shared, max_memory_usage: 1_073_741_824, max_execution_time: 60 }
-const maintenance = { ...shared, max_memory_usage: 2_147_483_648, max_execution_time: 3600 }
 
 export async function openEmbeddedStore(options: {
   readonly directory: string

@@ -3,32 +3,32 @@
 import { AssertionError, EbbError } from '../base/errors.ts'
 
 /** These pass by themselves. Any other code would come again with the same query. */
-const passing: ReadonlySet<number> = new Set([
-  3, // UNEXPECTED_END_OF_FILE
-  74,
-  75,
-  76, // READ, WRITE, OPEN of a file: a disk that is full or ill
-  159, // TIMEOUT_EXCEEDED
-  173, // CANNOT_ALLOCATE_MEMORY
-  201,
-  202, // QUOTA_EXCEEDED, TOO_MANY_SIMULTANEOUS_QUERIES
-  209,
-  210,
-  279, // SOCKET_TIMEOUT, NETWORK_ERROR, ALL_CONNECTION_TRIES_FAILED
-  236, // ABORTED: the server is stopping
-  241, // MEMORY_LIMIT_EXCEEDED
-  242, // TABLE_IS_READ_ONLY: a replica without its keeper
-  243, // NOT_ENOUGH_SPACE
-  252, // TOO_MANY_PARTS
-  285,
-  286,
-  289,
-  319, // quorum not reached, replicas behind, status of an insert unknown
-  394, // QUERY_WAS_CANCELLED
-  425,
-  439, // SYSTEM_ERROR, CANNOT_SCHEDULE_TASK
-  999, // KEEPER_EXCEPTION
-])
+const passing: Readonly<Record<number, string>> = {
+  3: 'UNEXPECTED_END_OF_FILE',
+  74: 'CANNOT_READ_FROM_FILE_DESCRIPTOR',
+  75: 'CANNOT_WRITE_TO_FILE_DESCRIPTOR: a disk that is full or ill',
+  76: 'CANNOT_OPEN_FILE',
+  159: 'TIMEOUT_EXCEEDED',
+  173: 'CANNOT_ALLOCATE_MEMORY',
+  201: 'QUOTA_EXCEEDED',
+  202: 'TOO_MANY_SIMULTANEOUS_QUERIES',
+  209: 'SOCKET_TIMEOUT',
+  210: 'NETWORK_ERROR',
+  236: 'ABORTED: the server is stopping',
+  241: 'MEMORY_LIMIT_EXCEEDED',
+  242: 'TABLE_IS_READ_ONLY: a replica without its keeper',
+  243: 'NOT_ENOUGH_SPACE',
+  252: 'TOO_MANY_PARTS',
+  279: 'ALL_CONNECTION_TRIES_FAILED',
+  285: 'TOO_FEW_LIVE_REPLICAS',
+  286: 'UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE',
+  289: 'REPLICA_IS_NOT_IN_QUORUM',
+  319: 'UNKNOWN_STATUS_OF_INSERT',
+  394: 'QUERY_WAS_CANCELLED',
+  425: 'SYSTEM_ERROR',
+  439: 'CANNOT_SCHEDULE_TASK',
+  999: 'KEEPER_EXCEPTION',
+}
 
 interface Failure {
   /** ClickHouse's number; undefined when the query never got an answer from it. */
@@ -43,11 +43,11 @@ interface Failure {
 export function failureOf(error: unknown): Failure {
   const whole = error instanceof Error ? error.message : String(error)
   const coded = error as { code?: unknown; type?: unknown; clickhouseCode?: unknown }
-  const inText = /Code: (\d+)\. DB::Exception: /.exec(whole)
+  const inText = /Code: (\d+)\. /.exec(whole)
   const number = Number(
     coded.clickhouseCode ?? (/^\d+$/.test(String(coded.code)) ? coded.code : inText?.[1]),
   )
-  const text = whole.replaceAll(/Code: \d+\. DB::Exception: /g, '')
+  const text = whole.replaceAll(/Code: \d+\. (DB::Exception: )?/g, '')
   const type =
     typeof coded.type === 'string' ? coded.type : (/\(([A-Z0-9_]+)\)\s*$/.exec(whole)?.[1] ?? '')
   const message = text
@@ -61,7 +61,7 @@ export function failureOf(error: unknown): Failure {
 export function storeError(error: unknown, doing: string): EbbError | AssertionError {
   if (error instanceof EbbError || error instanceof AssertionError) return error
   const { code, type, message } = failureOf(error)
-  const refused = code === undefined || passing.has(code)
+  const refused = code === undefined || code in passing
   const number = code === undefined ? '' : ` (${[code, type].filter(Boolean).join(' ')})`
   return new EbbError(
     refused ? 'storeRefused' : 'storeRejected',

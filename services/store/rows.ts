@@ -1,5 +1,7 @@
 /** How values travel between Ebb and ClickHouse: in rows (JSONEachRow) and in parameters. */
 
+import type { Params } from './store.ts'
+
 /** 2100-01-01, the last instant that Ebb knows. */
 const timeMsMax = 4_102_444_800_000
 
@@ -47,9 +49,13 @@ export function quoted(text: string): string {
   return `'${text.replace(/[\\'\t\n\r\0]/g, character => escapes[character]!)}'`
 }
 
-/** A parameter's value as ClickHouse takes it, in a URL as in SET: TSV escapes outside, SQL in arrays. */
-export function paramText(value: string | number | boolean | readonly string[] | null): string {
-  if (value === null) return '\\N'
+/** Parameters as ClickHouse takes them, in a URL as in SET: TSV's escapes outside of arrays, SQL's within. */
+export function paramTexts(params: Params): Record<string, string> {
+  return Object.fromEntries(Object.entries(params).map(([name, value]) => [name, paramText(value)]))
+}
+
+function paramText(value: Params[string]): string {
+  if (value === null || value === undefined) return '\\N'
   if (typeof value === 'string')
     return value.replace(/[\\\t\n\r\0]/g, character => escapes[character]!)
   if (typeof value === 'object') return `[${value.map(quoted).join(',')}]`
