@@ -9,14 +9,14 @@
  * A row is stored after its attempt: killed in between, Ebb repeats the attempt with the same id and bytes.
  */
 
+import { assert } from '../base/errors.ts'
 import { after } from '../base/time.ts'
 import type { AlertRecord } from '../log/record.ts'
-import { rowTime } from '../store/rows.ts'
 import type { EndpointBook } from './book.ts'
-import type { Answer, Sender } from './deliver.ts'
-import type { DeliveryRow, DeliveryStatus, Logger } from './deliveries.ts'
+import type { Sender } from './deliver.ts'
+import type { DeliveryRow, Logger } from './deliveries.ts'
 import { createLanes } from './lanes.ts'
-import { retryDelayMs } from './schedule.ts'
+import { attemptRow, type Ending, endedRow, endings, isOldNews, refusal } from './verdict.ts'
 
 export interface Message {
   readonly alert: Omit<AlertRecord, 'body'>
@@ -34,7 +34,7 @@ export interface Delivery {
   row: DeliveryRow
   phase: 'held' | 'waiting' | 'ready' | 'running' | 'ended'
   /** Set while an attempt runs that is to be the last, however it ends. */
-  end: { readonly status: DeliveryStatus; readonly error: string } | undefined
+  lastly: Ending | undefined
   cancelTimer: () => void
   /** While it runs or has ended: resolves when what came of it is stored. */
   ending: Promise<void>
@@ -45,7 +45,7 @@ export interface Courier {
   hold(message: Message, row: DeliveryRow): Delivery
   release(delivery: Delivery): void
   /** Ends deliveries without a further attempt; resolves when that is stored. */
-  end(deliveries: Iterable<Delivery>, status: DeliveryStatus, error: string): Promise<void>
+  end(deliveries: Iterable<Delivery>, ending: Ending): Promise<void>
   /** Lets go of those that another process now carries. */
   forget(partition: number): void
   all(): Iterable<Delivery>
@@ -70,7 +70,7 @@ export function createCourier(options: {
   onEnd(message: Message): void
   readonly stopped: AbortSignal
 }): Courier {
-  const { clock, logger, write } = options
+  const { clock, logger, write, book } = options
   const waitMsMax = 2 * Math.max(...options.scheduleMs)
   const byAlert = new Map<string, Set<Delivery>>()
   const lanes = createLanes<Delivery>({ ...options, run })
@@ -117,16 +117,12 @@ export function createCourier(options: {
     if (--delivery.message.open === 0) options.onEnd(delivery.message)
   }
 
-  async function end(
-    deliveries: Iterable<Delivery>,
-    status: DeliveryStatus,
-    error: string,
-  ): Promise<void> {
+  async function end(deliveries: Iterable<Delivery>, ending: Ending): Promise<void> {
     await Promise.all(
       [...deliveries].map(delivery => {
-        if (delivery.phase === 'running') delivery.end = { status, error }
+        if (delivery.phase === 'running') delivery.lastly = ending
         else if (delivery.phase !== 'ended')
-          delivery.ending = store(delivery, endedRow(delivery, status, error))
+          delivery.ending = store(delivery, endedRow(delivery.row, ending))
         return delivery.ending
       }),
     )
@@ -145,51 +141,27 @@ export function createCourier(options: {
 
   async function tryOnce(delivery: Delivery): Promise<void> {
     const { message, row } = delivery
-    if (row.attempt === 0 && isOldNews(message.alert, clock()))
-      return store(delivery, endedRow(delivery, 'stale', 'older than max_age at its first attempt'))
+    const endWith = (ending: Ending) => store(delivery, endedRow(row, ending))
+    if (row.attempt === 0 && isOldNews(message.alert, clock())) return endWith(endings.stale)
     const body = message.body ?? (await options.readBody(message))
-    if (body === undefined)
-      return store(delivery, endedRow(delivery, 'dead', 'its alert is no longer on the log'))
-    const endpoint = await options.book.endpoint(row.endpoint_id)
-    const refused = delivery.end ?? refusal(endpoint)
-    if (refused) return store(delivery, endedRow(delivery, refused.status, refused.error))
+    if (body === undefined) return endWith(endings.bodyGone)
+    const endpoint = await book.endpoint(row.endpoint_id)
+    const ending = delivery.lastly ?? refusal(endpoint)
+    if (ending) return endWith(ending)
     if (stopping) return
-    const wallMs = options.wallClock()
-    const atMs = clock()
-    const answer = await options.sender.send({
-      endpoint: endpoint!,
-      messageId: row.message_id,
-      body,
-      wallMs,
-    })
+    assert(endpoint, 'what is not refused has an endpoint')
+    const startMs = clock()
+    const attempt = { endpoint, messageId: row.message_id, body, wallMs: options.wallClock() }
+    const answer = await options.sender.send(attempt)
+    // Cut off by stop: it is made again after the next start.
     if (answer.code === 0 && options.stopped.aborted) return
-    await store(delivery, attemptRow(delivery, answer, atMs))
+    const { scheduleMs, random } = options
+    const times = { scheduleMs, random, startMs, endMs: clock() }
+    await store(delivery, attemptRow(row, answer, { ...times, ending: delivery.lastly }))
     if (delivery.phase !== 'ended') message.body = undefined
-    logger.info(
-      { message: row.message_id, endpoint: row.endpoint_id, ...answer },
-      'A webhook was tried.',
-    )
-    if (answer.code === 410) options.book.disable(row.endpoint_id)
-  }
-
-  function attemptRow(delivery: Delivery, answer: Answer, atMs: number): DeliveryRow {
-    const attempt = delivery.row.attempt + 1
-    const row = {
-      ...delivery.row,
-      attempt,
-      code: answer.code,
-      error: answer.error,
-      duration_ms: answer.durationMs,
-      at: rowTime(atMs),
-      next_at: null,
-      version: 1,
-    }
-    if (answer.code >= 200 && answer.code < 300) return { ...row, status: 'delivered' }
-    if (answer.code === 410) return { ...row, status: 'dead' }
-    if (delivery.end) return { ...row, ...delivery.end }
-    const delayMs = retryDelayMs({ ...options, attempts: attempt, ...answer })
-    if (delayMs === undefined) return { ...row, status: 'dead' }
-    return { ...row, status: 'failed', next_at: rowTime(clock() + delayMs) }
+    const names = { message: row.message_id, endpoint: row.endpoint_id }
+    logger.info({ ...names, attempt: row.attempt + 1, ...answer }, 'A webhook was tried.')
+    if (answer.code === 410) book.disable(row.endpoint_id)
   }
 
   return {
@@ -198,7 +170,7 @@ export function createCourier(options: {
         message,
         row,
         phase: 'held',
-        end: undefined,
+        lastly: undefined,
         cancelTimer: () => {},
         ending: Promise.resolve(),
       }
@@ -221,28 +193,4 @@ export function createCourier(options: {
       return lanes.stop()
     },
   }
-}
-
-/** The row of the latest attempt again, saying that no further one will come. */
-export function endedRow(
-  { row }: { readonly row: DeliveryRow },
-  status: DeliveryStatus,
-  error: string,
-): DeliveryRow {
-  return { ...row, status, error, next_at: null, version: row.version + 1 }
-}
-
-function refusal(endpoint: { readonly disabled: boolean } | undefined): Delivery['end'] {
-  if (!endpoint) return { status: 'cancelled', error: 'the endpoint was removed' }
-  return endpoint.disabled ? { status: 'dead', error: 'the endpoint is disabled' } : undefined
-}
-
-/**
- * A silence that nobody was told of in time is told no more. It counts from due; where the alert itself was
- * made later than that allows (the user only then became subject to the rule), from when it was made.
- */
-function isOldNews(alert: Message['alert'], nowMs: number): boolean {
-  if (alert.status !== 'fired') return false
-  const { dueMs, clockMs, maxAgeMs } = alert
-  return nowMs - (clockMs - dueMs > maxAgeMs ? clockMs : dueMs) > maxAgeMs
 }

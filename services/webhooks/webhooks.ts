@@ -12,9 +12,11 @@ import { openEndpointBook } from './book.ts'
 import { createCourier, type Message } from './courier.ts'
 import { createSender } from './deliver.ts'
 import { createRowWriter, type Logger } from './deliveries.ts'
-import { createOutbox, type OutboxCounts } from './outbox.ts'
+import { createOutbox } from './outbox.ts'
 import { specScheduleMs } from './schedule.ts'
 import type { SecretKey } from './secrets.ts'
+import type { Counts } from './sights.ts'
+import { endings } from './verdict.ts'
 
 const group = 'webhooks'
 
@@ -40,7 +42,7 @@ export const defaultSettings: WebhookSettings = {
 }
 
 export interface Webhooks {
-  readonly counts: Readonly<OutboxCounts>
+  readonly counts: Readonly<Counts>
   /** Resolves when nothing that is on the log for this user now can be sent any more, whatever crashes. */
   cancelUser(userId: string): Promise<void>
   /** The table of endpoints has changed: nothing goes to what it was before from here on. */
@@ -75,8 +77,8 @@ export async function startWebhooks(options: {
       const gone = [...courier.all()].filter(({ row }) => !endpoints.has(row.endpoint_id))
       const off = [...courier.all()].filter(({ row }) => endpoints.get(row.endpoint_id)?.disabled)
       return Promise.all([
-        courier.end(gone, 'cancelled', 'the endpoint was removed'),
-        courier.end(off, 'dead', 'the endpoint is disabled'),
+        courier.end(gone, endings.endpointRemoved),
+        courier.end(off, endings.endpointDisabled),
       ])
     },
   })

@@ -94,13 +94,26 @@ export function removeDirectory(directory: string): void {
 /** No time passes but what a test lets pass; signatures are of the real time. */
 export const testClockMs = Date.parse('2024-03-08T10:01:00Z')
 
-export const logged: { readonly level: string; readonly fields: object; readonly text: string }[] =
-  []
-export const logger = {
-  info: (fields: object, text: string) => void logged.push({ level: 'info', fields, text }),
-  warn: (fields: object, text: string) => void logged.push({ level: 'warn', fields, text }),
-  error: (fields: object, text: string) => void logged.push({ level: 'error', fields, text }),
+interface Logged {
+  readonly level: string
+  readonly fields: object
+  readonly text: string
 }
+export const logged: Logged[] = []
+const loggedPulse = createPulse()
+
+/** The first error that was logged, when there is one. */
+export function errorLogged(): Promise<Logged> {
+  return loggedPulse.until(() => logged.find(({ level }) => level === 'error'))
+}
+
+function logAs(level: string): (fields: object, text: string) => void {
+  return (fields, text) => {
+    logged.push({ level, fields, text })
+    loggedPulse.beat()
+  }
+}
+export const logger = { info: logAs('info'), warn: logAs('warn'), error: logAs('error') }
 
 export function start(
   { log, store, key }: Pick<Data, 'log' | 'store' | 'key'>,

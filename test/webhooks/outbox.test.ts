@@ -1,0 +1,198 @@
+/** The outbox when its log or its store is not as it should be. The log is in memory, for its retention. */
+import assert from 'node:assert/strict'
+import { after, afterEach, before, beforeEach, test } from 'node:test'
+import { EbbError } from '../../services/base/errors.ts'
+import { partitionOf } from '../../services/base/slot.ts'
+import type { LocalLog } from '../../services/log/local.ts'
+import { openMemoryLog } from '../../services/log/memory.ts'
+import type { DeliveryRow } from '../../services/webhooks/deliveries.ts'
+import { addEndpoint } from '../../services/webhooks/endpoints.ts'
+import {
+  alert,
+  answerWith,
+  append,
+  type Data,
+  errorLogged,
+  logged,
+  newDirectory,
+  openData,
+  partitions,
+  removeDirectory,
+  start,
+  startHook,
+  testClockMs,
+  topic,
+} from './fixture.ts'
+
+const directory = newDirectory()
+let data: Data
+let log: LocalLog
+let logClockMs = 0
+const closing: (() => Promise<unknown>)[] = []
+
+before(async () => {
+  data = await openData(directory)
+})
+after(async () => {
+  await data.close()
+  removeDirectory(directory)
+})
+beforeEach(async () => {
+  for (const table of ['endpoints', 'deliveries', 'progress'])
+    await data.store.command(`TRUNCATE TABLE ${table}`)
+  log = await emptyLog()
+  logged.length = 0
+})
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close()
+})
+
+/** Keeps a record for one second of its clock. */
+async function emptyLog(): Promise<LocalLog> {
+  const made = openMemoryLog({ clock: () => logClockMs })
+  await made.ensure(topic, { partitions, retentionMs: 1000, retentionBytes: Infinity })
+  return made
+}
+
+async function dropAll(): Promise<void> {
+  logClockMs += 10_000
+  await log.retain()
+}
+
+async function hook(answer: Parameters<typeof startHook>[0] = answerWith(204)) {
+  const made = await startHook(answer)
+  closing.push(made.stop)
+  await addEndpoint(data.store, data.key, made.url, testClockMs)
+  return made
+}
+
+async function run(options: Parameters<typeof start>[1] & { store?: Data['store'] } = {}) {
+  const webhooks = await start({ ...data, log, store: options.store ?? data.store }, options)
+  closing.push(webhooks.stop)
+  return webhooks
+}
+
+function ends(messageId: string, status: string): Promise<DeliveryRow> {
+  return data.stored.until(async () => {
+    const [row] = await data.store.query<DeliveryRow>(
+      `SELECT * FROM deliveries WHERE message_id = {id:String}
+       ORDER BY attempt DESC, version DESC LIMIT 1`,
+      { id: messageId },
+    )
+    return row?.status === status ? row : undefined
+  })
+}
+
+/** Users of one partition, so that one reader sees them all. */
+const users = Array.from({ length: 40 }, (_, at) => `u${at}`).filter(
+  user => partitionOf(user, partitions) === 0,
+)
+const [first, second, third] = users as [string, string, string]
+
+test('a record that retention took while its delivery was open leaves it dead, to be seen', async () => {
+  const { hits } = await hook(answerWith(500))
+  const webhooks = await run({ settings: { scheduleMs: [0, 60_000] } })
+  await append(log, alert(first))
+  await ends(`m-${first}-fired`, 'failed')
+  await webhooks.stop()
+  await dropAll()
+  await run({ settings: { scheduleMs: [0, 60_000] } })
+  const row = await ends(`m-${first}-fired`, 'dead')
+  assert.deepEqual([row.attempt, row.error], [1, 'its alert is no longer on the log'])
+  assert.equal(hits.length, 1)
+})
+
+test('what is open and still on the log goes on when older records are gone', async () => {
+  await hook(answerWith(500))
+  const webhooks = await run({ settings: { scheduleMs: [0, 60_000] } })
+  await append(log, alert(first))
+  await ends(`m-${first}-fired`, 'failed')
+  logClockMs += 2000
+  await append(log, alert(second))
+  await ends(`m-${second}-fired`, 'failed')
+  await webhooks.stop()
+  await log.retain()
+  await run({ clock: () => testClockMs + 60_000, settings: { scheduleMs: [0, 60_000] } })
+  assert.equal((await ends(`m-${first}-fired`, 'dead')).attempt, 1)
+  assert.equal((await ends(`m-${second}-fired`, 'dead')).attempt, 2)
+})
+
+test('a record that retention takes between two attempts leaves it dead', async () => {
+  await hook(async response => {
+    await dropAll()
+    answerWith(500)(response)
+  })
+  await run()
+  await append(log, alert(first))
+  const row = await ends(`m-${first}-fired`, 'dead')
+  assert.deepEqual([row.attempt, row.error], [1, 'its alert is no longer on the log'])
+})
+
+test('records that were lost unread stop the partition, and it is said', async () => {
+  await hook()
+  const webhooks = await run()
+  await append(log, alert(first))
+  await ends(`m-${first}-fired`, 'delivered')
+  await webhooks.stop()
+  await append(log, alert(second))
+  await dropAll()
+  await append(log, alert(third))
+  await run()
+  const said = await errorLogged()
+  assert.equal((said.fields as { err: EbbError }).err.code, 'offsetGone')
+})
+
+for (const [name, other] of [
+  ['a log that is shorter than what was read', []],
+  ['a log with other records', users.slice(1)],
+] as const)
+  test(`${name} stops the partition, and an erased user is not promised anything`, async () => {
+    await hook()
+    const webhooks = await run()
+    await append(log, alert(first))
+    await ends(`m-${first}-fired`, 'delivered')
+    await webhooks.stop()
+    log = await emptyLog()
+    for (const user of other) await append(log, alert(user))
+    const again = await run()
+    const said = await errorLogged()
+    assert.equal((said.fields as { err: EbbError }).err.code, 'topicMismatch')
+    await assert.rejects(again.cancelUser(first), { code: 'logClosed' })
+  })
+
+test('an insert that was refused after it was stored is made again, and counts once', async () => {
+  const { hits } = await hook()
+  let refusals = 2
+  const store: Data['store'] = {
+    ...data.store,
+    async insert(table, rows) {
+      await data.store.insert(table, rows)
+      if (table === 'deliveries' && refusals-- > 0)
+        throw new EbbError('storeRefused', 'The connection broke before the answer.')
+    },
+  }
+  await run({ store })
+  await append(log, alert(first), alert(second))
+  await ends(`m-${first}-fired`, 'delivered')
+  await ends(`m-${second}-fired`, 'delivered')
+  assert.equal(hits.length, 2)
+})
+
+test('progress is stored after the deliveries that it passes', async () => {
+  await hook()
+  const order: string[] = []
+  const store: Data['store'] = {
+    ...data.store,
+    async insert(table, rows) {
+      order.push(
+        ...rows.map(row => `${table} ${(row as { attempt?: number }).attempt ?? ''}`.trim()),
+      )
+      await data.store.insert(table, rows)
+    },
+  }
+  await run({ store })
+  await append(log, alert(first))
+  await ends(`m-${first}-fired`, 'delivered')
+  await data.stored.until(() => order.includes('progress'))
+  assert.ok(order.indexOf('deliveries 0') < order.indexOf('progress'), order.join(', '))
+})
