@@ -45,22 +45,26 @@ function readFlags(args: readonly string[]): Map<string, string> {
   return flags
 }
 
-/** Rules from JSON text: one rule, an array, or one a line. */
-export function parseRules(text: string): RuleText[] {
-  let values: unknown[]
+/** The values of a rules file: one rule, an array, or one a line. */
+export function readRuleValues(text: string): unknown[] {
   try {
     const value: unknown = JSON.parse(text)
-    values = Array.isArray(value) ? value : [value]
+    return Array.isArray(value) ? value : [value]
   } catch {
-    const lines = text.split('\n').filter(line => line.trim() !== '')
-    values = lines.map((line, at) => {
-      try {
-        return JSON.parse(line)
-      } catch (error) {
-        return bad(`line ${at + 1} is no JSON: ${(error as Error).message}`)
-      }
-    })
+    // Not one JSON value: one a line.
   }
+  const lines = text.split('\n').filter(line => line.trim() !== '')
+  if (lines.length === 0) bad('there is no rule in it')
+  return lines.map((line, at) => {
+    try {
+      return JSON.parse(line)
+    } catch (error) {
+      return bad(`line ${at + 1} is no JSON: ${(error as Error).message}`)
+    }
+  })
+}
+
+export function parseRules(values: readonly unknown[]): RuleText[] {
   return values.map((value, at) => {
     try {
       return parseRule(value)
@@ -79,7 +83,7 @@ function readRules(file: string): RuleText[] {
     return bad(`The rules file cannot be read: ${(error as Error).message}`)
   }
   try {
-    return parseRules(text)
+    return parseRules(readRuleValues(text))
   } catch (error) {
     return bad(`The rules file ${file} is not usable: ${(error as Error).message}`)
   }

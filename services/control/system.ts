@@ -1,0 +1,181 @@
+/**
+ * One project in one process: log, tables, processor, webhooks, and what keeps its partitions agreed. The
+ * doors (collector, page, SQL) are opened around it by up.ts; commands work on it with or without them.
+ */
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import { every, steadyClock, wallClock } from '../base/time.ts'
+import { openEmbeddedLog } from '../log/embedded.ts'
+import type { LocalLog } from '../log/local.ts'
+import { type Processor, startProcessor } from '../processor/processor.ts'
+import { type EmbeddedStore, openEmbeddedStore } from '../store/embedded.ts'
+import { migrate } from '../store/migrate.ts'
+import { openSecretKey } from '../webhooks/endpoints.ts'
+import type { SecretKey } from '../webhooks/secrets.ts'
+import { startWebhooks, type Webhooks } from '../webhooks/webhooks.ts'
+import { openCutoffsSchedule } from './cutoffs.ts'
+import { type Broadcaster, keepControl, startBroadcaster } from './project.ts'
+
+export const clicksTopic = 'clicks'
+export const alertsTopic = 'alerts'
+/** Grows when a project moves to a topic with more partitions. */
+export const epoch = 0
+
+const dayMs = 86_400_000
+const retentionIntervalMs = 60_000
+
+export interface SystemOptions {
+  readonly directory: string
+  readonly project: string
+  readonly partitions: number
+  /** The project's clock: the wall's, or a replay's. It stamps what enters the log. */
+  readonly clock: () => number
+  /** Settings of a new project, as in a Settings record. */
+  readonly settings: Readonly<Record<string, unknown>>
+  readonly logger: Logger
+  /** How long the log keeps clicks. */
+  readonly retentionMs: number
+}
+
+export interface System {
+  readonly directory: string
+  readonly project: string
+  readonly partitions: number
+  readonly log: LocalLog
+  readonly store: EmbeddedStore
+  readonly processor: Processor
+  readonly webhooks: Webhooks
+  readonly key: SecretKey
+  readonly broadcaster: Broadcaster
+  readonly clock: () => number
+  /** Whether imports are over: read off the partitions. */
+  isLive(): boolean
+  /** The latest clock of all partitions; null before the first record that moves one. */
+  clockMs(): number | null
+  /** Resolves when all that is on the log now is folded and in the tables. */
+  caughtUp(): Promise<void>
+  stop(): Promise<void>
+}
+
+export async function openSystem(options: SystemOptions): Promise<System> {
+  const { directory, project, logger, clock } = options
+  const log = await openEmbeddedLog({ directory: join(directory, 'log'), clock })
+  const store = await openEmbeddedStore({
+    directory: join(directory, 'clickhouse'),
+    database: 'ebb',
+  })
+  const ran = await migrate(store)
+  if (ran.length > 0) logger.info({ migrations: ran }, 'the tables are up to date')
+  const partitions = await log.ensure(clicksTopic, {
+    partitions: options.partitions,
+    retentionMs: options.retentionMs,
+    retentionBytes: Number.POSITIVE_INFINITY,
+  })
+  await log.ensure(alertsTopic, {
+    partitions,
+    // Longer than any delivery is tried.
+    retentionMs: 30 * dayMs,
+    retentionBytes: Number.POSITIVE_INFINITY,
+  })
+  await keepFirstSettings(store, options.settings)
+  const schedule = await openCutoffsSchedule(store, wallClock)
+  const waiters = new Set<() => void>()
+  const nextOffsets = new Map<number, number>()
+  const troubled = (error: Error) => logger.warn({ err: error }, 'a change waits to be broadcast')
+  const processor = await startProcessor({
+    log,
+    store,
+    topic: clicksTopic,
+    partitions,
+    alertsTopic,
+    alertsPartitions: partitions,
+    project,
+    epoch,
+    troubled: (partition, error, attempt) =>
+      logger.warn({ partition, attempt, err: error }, 'a flush failed and is tried again'),
+    failed: (partition, error) =>
+      logger.error({ partition, err: error }, 'a partition stands still until Ebb is restarted'),
+    flushed(partition, state, nextOffset) {
+      nextOffsets.set(partition, nextOffset)
+      for (const look of waiters) look()
+      if (partition !== 0) return
+      schedule
+        .flushed(state.clockMs)
+        .then(changed => (changed ? broadcaster.spread() : undefined))
+        .catch(troubled)
+    },
+  })
+  const broadcaster = startBroadcaster({
+    log,
+    store,
+    topic: clicksTopic,
+    partitions,
+    revisions: partition => processor.partitions.get(partition)?.state.revisions,
+    steadyClock,
+    troubled,
+  })
+  await broadcaster.spread()
+  const key = await openSecretKey(store, directory)
+  const webhooks = await startWebhooks({
+    log,
+    store,
+    topic: alertsTopic,
+    key,
+    clock,
+    wallClock,
+    random: Math.random,
+    logger,
+  })
+  const stopRetention = every(retentionIntervalMs, () => {
+    log.retain().catch(error => logger.warn({ err: error }, 'old records stay for now'))
+  })
+  const states = () => [...processor.partitions.values()].map(partition => partition.state)
+  return {
+    directory,
+    project,
+    partitions,
+    log,
+    store,
+    processor,
+    webhooks,
+    key,
+    broadcaster,
+    clock,
+    isLive: () => states().some(state => state.imports === 'over'),
+    clockMs() {
+      const clockMs = Math.max(...states().map(state => state.clockMs))
+      return Number.isFinite(clockMs) ? clockMs : null
+    },
+    async caughtUp() {
+      const ends = new Map<number, number>()
+      for (let partition = 0; partition < partitions; partition++)
+        ends.set(partition, (await log.bounds(clicksTopic, partition)).endOffset)
+      await new Promise<void>(resolve => {
+        const look = () => {
+          for (const [partition, end] of ends)
+            if (end > 0 && (nextOffsets.get(partition) ?? -1) < end) return
+          waiters.delete(look)
+          resolve()
+        }
+        waiters.add(look)
+        look()
+      })
+    },
+    async stop() {
+      stopRetention()
+      broadcaster.stop()
+      await processor.stop()
+      await webhooks.stop()
+      await log.close()
+      await store.close()
+    },
+  }
+}
+
+async function keepFirstSettings(
+  store: EmbeddedStore,
+  settings: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const [row] = await store.query<{ count: string }>('SELECT count() AS count FROM controls')
+  if (Number(row!.count) === 0) await keepControl(store, 'settings', settings, wallClock())
+}
