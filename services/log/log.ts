@@ -53,7 +53,10 @@ export interface Owner {
   records(partition: number, batch: readonly LogRecord[], lease: Lease): Promise<void>
   /** The partition is no longer ours. While `lost` is false it is given back in order: flush first. */
   close(partition: number, lost: boolean): Promise<void>
-  /** The reader of this partition cannot go on (see errors.ts); it stands still until restarted. */
+  /**
+   * The reader of this partition cannot go on: the log has nothing at its offset (see errors.ts), or the
+   * owner itself threw. Nothing follows, no close either; it stands still until restarted.
+   */
   failed(partition: number, error: Error): void
 }
 
@@ -63,7 +66,10 @@ export interface Ownership {
 }
 
 export interface Log {
-  /** Makes the topic if it is missing. Resolves to its real number of partitions, whoever made it. */
+  /**
+   * Makes the topic if it is missing. Resolves to its real number of partitions, whoever made it; a log of
+   * our own takes over the retention of the latest call.
+   */
   ensure(topic: string, settings: TopicSettings): Promise<number>
   /** The number of partitions; throws `topicMissing` for a topic that nobody made. */
   partitions(topic: string): Promise<number>
