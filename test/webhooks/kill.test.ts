@@ -27,8 +27,9 @@ async function startFlaky(answered: Set<string>, event: () => void) {
 
 test('kill -9 at any moment loses no delivery and changes no byte', {
   timeout: 120_000,
-}, async () => {
+}, async t => {
   const directory = newDirectory()
+  t.after(() => removeDirectory(directory))
   const appended: string[] = []
   const secrets: string[] = []
   const pulse = createPulse()
@@ -86,5 +87,4 @@ test('kill -9 at any moment loses no delivery and changes no byte', {
   assert.deepEqual({ ...totals }, { ends: String(alertsMax * 2), open: '0' })
   await data.close()
   await Promise.all(hooks.map(({ stop }) => stop()))
-  removeDirectory(directory)
 })

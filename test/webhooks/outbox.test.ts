@@ -5,8 +5,9 @@ import { EbbError } from '../../services/base/errors.ts'
 import { partitionOf } from '../../services/base/slot.ts'
 import type { LocalLog } from '../../services/log/local.ts'
 import { openMemoryLog } from '../../services/log/memory.ts'
+import { openEndpointBook } from '../../services/webhooks/book.ts'
 import type { DeliveryRow } from '../../services/webhooks/deliveries.ts'
-import { addEndpoint } from '../../services/webhooks/endpoints.ts'
+import { addEndpoint, removeEndpoint } from '../../services/webhooks/endpoints.ts'
 import {
   alert,
   answerWith,
@@ -14,6 +15,7 @@ import {
   type Data,
   errorLogged,
   logged,
+  logger,
   newDirectory,
   openData,
   partitions,
@@ -195,4 +197,73 @@ test('progress is stored after the deliveries that it passes', async () => {
   await ends(`m-${first}-fired`, 'delivered')
   await data.stored.until(() => order.includes('progress'))
   assert.ok(order.indexOf('deliveries 0') < order.indexOf('progress'), order.join(', '))
+})
+
+/** A store whose look for known deliveries waits until `release`. */
+function heldStore() {
+  const held = Promise.withResolvers<void>()
+  const asked = Promise.withResolvers<void>()
+  const store: Data['store'] = {
+    ...data.store,
+    async query(sql, params) {
+      if (sql.includes('FROM deliveries WHERE message_id IN')) {
+        asked.resolve()
+        await held.promise
+      }
+      return data.store.query(sql, params)
+    },
+  }
+  return { store, asked: asked.promise, release: held.resolve }
+}
+
+test('an erased user gets nothing of what is on the log and not yet read', async () => {
+  const { hits } = await hook()
+  const { store, asked, release } = heldStore()
+  const webhooks = await run({ store })
+  await append(log, alert(first))
+  await asked
+  const cancelled = webhooks.cancelUser(first)
+  // Now that it waits, it is known where his records end.
+  await new Promise(setImmediate)
+  release()
+  await cancelled
+  await append(log, alert(second))
+  await ends(`m-${second}-fired`, 'delivered')
+  assert.deepEqual(
+    hits.map(({ id }) => id),
+    [`m-${second}-fired`],
+  )
+})
+
+test('an erased user gets no attempt that a restart would make', async () => {
+  const { hits } = await hook(answerWith(500))
+  const webhooks = await run({ settings: { scheduleMs: [0, 60_000] } })
+  await append(log, alert(first))
+  await ends(`m-${first}-fired`, 'failed')
+  await webhooks.stop()
+  const { store, asked, release } = heldStore()
+  const again = await run({ store, clock: () => testClockMs + 60_000 })
+  await asked
+  const cancelled = again.cancelUser(first)
+  await new Promise(setImmediate)
+  release()
+  await cancelled
+  assert.equal((await ends(`m-${first}-fired`, 'cancelled')).attempt, 1)
+  assert.equal(hits.length, 1)
+})
+
+test('who asks for an endpoint during a change gets it as it is afterwards', async () => {
+  const { id } = await addEndpoint(data.store, data.key, 'http://localhost/', testClockMs)
+  const book = await openEndpointBook({
+    ...data,
+    clock: () => testClockMs,
+    logger,
+    stopped: new AbortController().signal,
+    onChange: async () => {},
+  })
+  assert.equal((await book.endpoint(id))?.id, id)
+  await removeEndpoint(data.store, id, testClockMs)
+  book.changed()
+  assert.equal(await book.endpoint(id), undefined)
+  assert.deepEqual(await book.enabled(), [])
 })
