@@ -45,3 +45,8 @@ export function pause(durationMs: number, signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', end)
   })
 }
+
+/** In [0, 1): chance, for jitter. */
+export function random(): number {
+  return Math.random()
+}

@@ -70,7 +70,7 @@ export function systemCalls(system: System) {
 
     async addEndpoint({ url }: { url: string }) {
       const endpoint = await addEndpoint(store, system.key, url, wallClock())
-      system.webhooks.changed()
+      system.webhooks?.changed()
       return endpoint
     },
 
@@ -78,7 +78,7 @@ export function systemCalls(system: System) {
 
     async removeEndpoint({ id }: { id: string }): Promise<void> {
       await removeEndpoint(store, id, wallClock())
-      system.webhooks.changed()
+      system.webhooks?.changed()
     },
 
     async explain({ userId }: { userId: string }): Promise<Explanation> {

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { every, steadyClock, wallClock } from '../base/time.ts'
+import { every, random, steadyClock, wallClock } from '../base/time.ts'
 import { openEmbeddedLog } from '../log/embedded.ts'
 import type { LocalLog } from '../log/local.ts'
 import { type Processor, startProcessor } from '../processor/processor.ts'
@@ -22,6 +22,10 @@ export const alertsTopic = 'alerts'
 export const epoch = 0
 
 const dayMs = 86_400_000
+/** The log keeps clicks for a restart and a rebuild; the tables keep them for good. */
+export const retentionMsDefault = 400 * dayMs
+/** Of a new project that is to go live: both guards against missing clicks are on. */
+export const liveSettings = { guards: 'on' } as const
 const retentionIntervalMs = 60_000
 
 export interface SystemOptions {
@@ -35,6 +39,8 @@ export interface SystemOptions {
   readonly logger: Logger
   /** How long the log keeps clicks. */
   readonly retentionMs: number
+  /** False for a command that only looks or changes something: then no webhook is sent. */
+  readonly delivers: boolean
 }
 
 export interface System {
@@ -44,7 +50,8 @@ export interface System {
   readonly log: LocalLog
   readonly store: EmbeddedStore
   readonly processor: Processor
-  readonly webhooks: Webhooks
+  /** Null where nothing is delivered. */
+  readonly webhooks: Webhooks | null
   readonly key: SecretKey
   readonly broadcaster: Broadcaster
   readonly clock: () => number
@@ -79,8 +86,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
   })
   await keepFirstSettings(store, options.settings)
   const schedule = await openCutoffsSchedule(store, wallClock)
-  const waiters = new Set<() => void>()
-  const nextOffsets = new Map<number, number>()
+  const reach = createReach(partitions)
   const troubled = (error: Error) => logger.warn({ err: error }, 'a change waits to be broadcast')
   const processor = await startProcessor({
     log,
@@ -93,11 +99,13 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     epoch,
     troubled: (partition, error, attempt) =>
       logger.warn({ partition, attempt, err: error }, 'a flush failed and is tried again'),
-    failed: (partition, error) =>
-      logger.error({ partition, err: error }, 'a partition stands still until Ebb is restarted'),
+    failed(partition, error) {
+      logger.error({ partition, err: error }, 'a partition stands still until Ebb is restarted')
+      reach.failed(error)
+    },
+    opened: reach.moved,
     flushed(partition, state, nextOffset) {
-      nextOffsets.set(partition, nextOffset)
-      for (const look of waiters) look()
+      reach.moved(partition, nextOffset)
       if (partition !== 0) return
       schedule
         .flushed(state.clockMs)
@@ -105,6 +113,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
         .catch(troubled)
     },
   })
+  await reach.upTo(new Array<number>(partitions).fill(0))
   const broadcaster = startBroadcaster({
     log,
     store,
@@ -116,16 +125,9 @@ export async function openSystem(options: SystemOptions): Promise<System> {
   })
   await broadcaster.spread()
   const key = await openSecretKey(store, directory)
-  const webhooks = await startWebhooks({
-    log,
-    store,
-    topic: alertsTopic,
-    key,
-    clock,
-    wallClock,
-    random: Math.random,
-    logger,
-  })
+  const webhooks = options.delivers
+    ? await startWebhooks({ log, store, topic: alertsTopic, key, clock, wallClock, random, logger })
+    : null
   const stopRetention = every(retentionIntervalMs, () => {
     log.retain().catch(error => logger.warn({ err: error }, 'old records stay for now'))
   })
@@ -147,25 +149,16 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       return Number.isFinite(clockMs) ? clockMs : null
     },
     async caughtUp() {
-      const ends = new Map<number, number>()
+      const ends: number[] = []
       for (let partition = 0; partition < partitions; partition++)
-        ends.set(partition, (await log.bounds(clicksTopic, partition)).endOffset)
-      await new Promise<void>(resolve => {
-        const look = () => {
-          for (const [partition, end] of ends)
-            if (end > 0 && (nextOffsets.get(partition) ?? -1) < end) return
-          waiters.delete(look)
-          resolve()
-        }
-        waiters.add(look)
-        look()
-      })
+        ends.push((await log.bounds(clicksTopic, partition)).endOffset)
+      await reach.upTo(ends)
     },
     async stop() {
       stopRetention()
       broadcaster.stop()
       await processor.stop()
-      await webhooks.stop()
+      await webhooks?.stop()
       await log.close()
       await store.close()
     },
@@ -178,4 +171,38 @@ async function keepFirstSettings(
 ): Promise<void> {
   const [row] = await store.query<{ count: string }>('SELECT count() AS count FROM controls')
   if (Number(row!.count) === 0) await keepControl(store, 'settings', settings, wallClock())
+}
+
+/** How far each partition is in the tables, for those who wait for it. */
+function createReach(partitions: number) {
+  const nextOffsets = new Array<number>(partitions).fill(-1)
+  const waiting = new Set<() => void>()
+  let failure: Error | undefined
+  const wake = () => {
+    for (const look of waiting) look()
+  }
+  return {
+    moved(partition: number, nextOffset: number) {
+      nextOffsets[partition] = nextOffset
+      wake()
+    },
+    failed(error: Error) {
+      failure = error
+      wake()
+    },
+    /** Resolves once every partition is there; rejects when one of them stands still. */
+    upTo(ends: readonly number[]): Promise<void> {
+      return new Promise((resolve, reject) => {
+        const look = () => {
+          const there = ends.every((end, partition) => nextOffsets[partition]! >= end)
+          if (!there && !failure) return
+          waiting.delete(look)
+          if (there) resolve()
+          else reject(failure)
+        }
+        waiting.add(look)
+        look()
+      })
+    },
+  }
 }

@@ -21,7 +21,7 @@ const readBytes = 1024 * 1024
 
 /** The records that stand there when the dump begins, as lines. */
 export async function* dumpPartition(
-  log: Log,
+  log: Pick<Log, 'bounds' | 'read'>,
   topic: string,
   partition: number,
   epoch: number,

@@ -20,6 +20,8 @@ export interface ProcessorOptions {
   /** Tells what goes wrong; a partition that failed stands still until a restart. */
   readonly troubled: (partition: number, error: Error, attempt: number) => void
   readonly failed: (partition: number, error: Error) => void
+  /** The partition's state is in memory, as of nextOffset. */
+  readonly opened?: (partition: number, nextOffset: number) => void
   readonly flushed?: (partition: number, state: PartitionState, nextOffset: number) => void
 }
 
@@ -52,6 +54,7 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
       stopping: stopping.signal,
     })
     partitions.set(number, partition)
+    options.opened?.(number, restored.nextOffset)
     return restored.nextOffset
   }
   const ownership = await log.own(topic, `${topic}.processor`, {

@@ -7,11 +7,13 @@ import { fold } from '../fold/fold.ts'
 import { type ControlKey, controlKeys, parseControl } from '../fold/input.ts'
 import { compareUtf8 } from '../fold/order.ts'
 import { signalsAt } from '../fold/signals.ts'
-import { createState, type Position } from '../fold/state.ts'
+import { createState, type PartitionState, type Position } from '../fold/state.ts'
 import { type PipeOptions, parsePipeArguments } from './options.ts'
 import { createSummary, printEffects, userLine } from './print.ts'
 
 export interface Pipe {
+  /** For looking at. */
+  readonly state: PartitionState
   /** Takes one physical line; false when `--strict` ends the run here. */
   line(text: string): boolean
   /** The end of input. */
@@ -83,6 +85,7 @@ export function createPipe(options: PipeOptions, print: (line: string) => void):
     fold(state, record, position(Number.NaN, Number.NaN), effects, Number.POSITIVE_INFINITY)
   }
   return {
+    state,
     line(text) {
       physical++
       if (text.trim() === '') return true

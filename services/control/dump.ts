@@ -1,0 +1,41 @@
+/** `ebb log dump`: the log over the calls, as lines on standard output. */
+import { once } from 'node:events'
+import { EbbError } from '../base/errors.ts'
+import type { Log } from '../log/log.ts'
+import { dumpPartition } from '../processor/dump.ts'
+import type { SystemCalls } from './calls.ts'
+import { clicksTopic } from './system.ts'
+
+/** The part of the log that reading takes, over the calls. */
+export function remoteLog(calls: SystemCalls): Pick<Log, 'bounds' | 'read'> {
+  return {
+    bounds: (topic, partition) => calls.bounds({ topic, partition }),
+    async read(topic, partition, offset, bytesMax) {
+      const records = await calls.read({ topic, partition, offset, bytesMax })
+      return records.map(record => ({
+        ...record,
+        value: record.value === null ? null : Buffer.from(record.value, 'base64'),
+      }))
+    },
+  }
+}
+
+/** Without a partition the project must have only one. */
+export async function dumpCommand(calls: SystemCalls, asked: number | undefined): Promise<void> {
+  const { partitions, epoch } = await calls.facts()
+  if (asked === undefined && partitions > 1)
+    throw new EbbError(
+      'badInput',
+      `The project has ${partitions} partitions, each a log of its own: choose one with --partition 0 .. ${partitions - 1}.`,
+    )
+  const partition = asked ?? 0
+  if (partition >= partitions)
+    throw new EbbError('badInput', `The project has the partitions 0 .. ${partitions - 1}.`)
+  const count = { lines: 0, dead: 0 }
+  for await (const line of dumpPartition(remoteLog(calls), clicksTopic, partition, epoch, count))
+    if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain')
+  if (count.dead > 0)
+    process.stderr.write(
+      `${count.dead} records are dead letters and left out; the table rejects has them.\n`,
+    )
+}

@@ -1,0 +1,157 @@
+/** `ebb up`: the whole of Ebb in one process, behind its doors, until it is told to stop. */
+import type { Logger } from 'pino'
+import { createLogger } from '../base/logger.ts'
+import { after, wallClock } from '../base/time.ts'
+import { startCollector } from '../collector/collector.ts'
+import { serveStore } from '../store/http.ts'
+import { startWeb } from '../web/app.ts'
+import { systemCalls } from './calls.ts'
+import { dropLock, takeLock } from './lock.ts'
+import { liveSettings, openSystem, retentionMsDefault, type System } from './system.ts'
+import { serveCalls } from './wire.ts'
+
+/** Until keys exist, everything is for this machine alone. */
+const host = '127.0.0.1'
+const stopTimeoutMs = 10_000
+
+export interface UpOptions {
+  readonly directory: string
+  readonly demo: boolean
+  readonly partitions: number
+  readonly port: number
+  readonly collectorPort: number
+  readonly sqlPort: number
+  readonly receiverPort: number
+}
+
+/** Things to undo at the end, the last begun first. */
+type Stops = (() => Promise<void> | void)[]
+
+/** Starts all, prints what runs where, and resolves when it has been stopped by a signal. */
+export async function up(options: UpOptions, print: (line: string) => void): Promise<void> {
+  const logger = createLogger()
+  const stops: Stops = []
+  const stopped = new Promise<void>(resolve => {
+    stopOnSignals(() => stopAll(stops, logger, print).then(resolve))
+  })
+  try {
+    await start(options, logger, stops, print)
+  } catch (error) {
+    await stopAll(stops, logger, () => {})
+    throw error
+  }
+  await stopped
+}
+
+async function start(
+  options: UpOptions,
+  logger: Logger,
+  stops: Stops,
+  print: (line: string) => void,
+): Promise<void> {
+  const { directory, demo } = options
+  const lock = await takeLock(directory)
+  stops.push(() => dropLock(directory, lock))
+  const shop = demo ? await import('../demo/demo.ts') : null
+  const replayClock = shop?.createReplayClock(shop.demoStartMs)
+  const clock = replayClock?.now ?? wallClock
+  const system = await openSystem({
+    directory,
+    project: demo ? 'demo' : 'default',
+    partitions: options.partitions,
+    clock,
+    settings: demo ? { guards: 'low-intake' } : liveSettings,
+    logger,
+    retentionMs: retentionMsDefault,
+    delivers: true,
+  })
+  stops.push(() => system.stop())
+  const calls = systemCalls(system)
+  stops.push(await serveCalls(lock.socket, calls))
+  const doors = await openDoors(system, options, clock, logger, stops)
+  for (const line of banner(options, doors)) print(line)
+  if (!shop || !replayClock) return
+  const { receiverPort } = options
+  const replay = await shop.startDemo({ system, clock: replayClock, calls, print, receiverPort })
+  stops.push(() => replay.stop())
+}
+
+interface Doors {
+  readonly page: string
+  readonly collector: string
+  readonly sql: string
+}
+
+async function openDoors(
+  system: System,
+  options: UpOptions,
+  clock: () => number,
+  logger: Logger,
+  stops: Stops,
+): Promise<Doors> {
+  const { log, store, project } = system
+  const replay = options.demo
+  const web = await startWeb({
+    store,
+    project,
+    replay,
+    wallClock,
+    logger,
+    host,
+    port: options.port,
+  })
+  stops.push(() => web.stop())
+  const sql = await serveStore({ store, host, port: options.sqlPort })
+  stops.push(() => sql.close())
+  const collector = await startCollector({
+    log,
+    store,
+    topic: 'clicks',
+    host,
+    port: options.collectorPort,
+    clock,
+    live: system.isLive() || replay,
+    ticking: !replay,
+    logger,
+  })
+  stops.push(() => collector.stop())
+  return { page: web.url, collector: collector.url, sql: `http://${host}:${sql.port}` }
+}
+
+function banner(options: UpOptions, doors: Doors): string[] {
+  const what = options.demo
+    ? 'Ebb runs: a simulated demo shop, replayed in faster time (the real thing: npm start -- --no-demo).'
+    : 'Ebb runs.'
+  return [
+    what,
+    '',
+    `  page       ${doors.page}`,
+    `  collector  ${doors.collector}/v1/track`,
+    `  SQL        ${doors.sql}  (ClickHouse over HTTP, read only)`,
+    `  data       ${options.directory}`,
+    '',
+    'Ctrl-C stops it and keeps everything.',
+    '',
+  ]
+}
+
+async function stopAll(stops: Stops, logger: Logger, print: (line: string) => void): Promise<void> {
+  print('Stopping: what came in is being finished.')
+  const cancel = after(stopTimeoutMs, () => {
+    logger.error('stopping takes too long: the next start goes on from what is on the disk')
+    process.exit(1)
+  })
+  for (let stop = stops.pop(); stop; stop = stops.pop()) await stop()
+  cancel()
+}
+
+/** The first signal stops in order; a second one ends the process at once, which loses nothing either. */
+function stopOnSignals(stop: () => void): void {
+  let told = false
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => {
+      if (told) process.exit(1)
+      told = true
+      stop()
+    })
+}
