@@ -69,7 +69,6 @@ function eventTime(event: Json, arrival: Arrival): number | Dead {
   if (typeof original !== 'number' || sentAt === null) return original
   if (typeof sentAt !== 'number') return sentAt
   const corrected = arrival.receivedAtMs - (sentAt - original)
-  if (corrected < 0) return dead('time', `${key}: lies decades before sentAt`)
   return Math.min(corrected, arrival.receivedAtMs + skewMs)
 }
 

@@ -129,6 +129,16 @@ for (const [name, path, body, status, reason] of badRequests)
     assert.equal(log.appends.length, 0)
   })
 
+test('a time in seconds is kept as no time, though it would pass for one of 1970', async () => {
+  const { post, rejects } = door()
+  await post('/v1/track', event({ timestamp: 1_772_366_340 }))
+  await post('/v1/track', event({ userId: null, timestamp: now - 1 }))
+  assert.deepEqual(
+    rejects.map(row => row.timestampMs),
+    [null, now - 1],
+  )
+})
+
 test('an answer never quotes what came', async () => {
   const { post } = door()
   const answer = await post('/v1/track', '{"password":"hunter2",}')

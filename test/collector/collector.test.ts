@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { EbbError } from '../../services/base/errors.ts'
 import { type StartOptions, startCollector } from '../../services/collector/collector.ts'
-import { clicksOf, event, fakeLog, gate, now, silent, topic } from './fixture.ts'
+import { clicksOf, decoded, event, fakeLog, gate, now, silent, topic } from './fixture.ts'
 
 async function start(t: TestContext, changes: Partial<StartOptions> = {}) {
   const log = fakeLog()
@@ -60,6 +60,19 @@ test('a body over the bound is answered 413, and the connection can go on', asyn
   assert.equal(log.appends.length, 0)
 })
 
+for (const ticking of [true, false])
+  test(`${ticking ? 'a live collector ticks until it is stopped' : 'in a replay it never ticks'}`, async t => {
+    t.mock.timers.enable({ apis: ['setInterval'] })
+    const { url, stop, log } = await start(t, { ticking })
+    t.mock.timers.tick(5_000)
+    await new Promise(setImmediate)
+    await stop()
+    t.mock.timers.tick(10_000)
+    await new Promise(setImmediate)
+    const tick = { kind: 'tick', atMs: now, writer: url }
+    assert.deepEqual(decoded(log), ticking ? [tick] : [])
+  })
+
 test('stop lets a request that runs end, on a connection that would be kept alive', async t => {
   const { url, stop, log } = await start(t)
   const { closed, open } = gate()
@@ -67,8 +80,10 @@ test('stop lets a request that runs end, on a connection that would be kept aliv
   const answer = post(`${url}/v1/track`, event())
   while (log.appends.length === 0) await new Promise(setImmediate)
   const stopped = stop()
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
   open()
   assert.equal((await answer).status, 200)
+  assert.equal((await answer).headers.get('connection'), 'close')
   await stopped
   assert.equal(clicksOf(log).length, 1)
 })

@@ -113,6 +113,17 @@ test('what waits is bounded in rows and bytes; what does not fit is counted', ()
   assert.equal(large.dropped(), 7)
 })
 
+test('what is written makes room again', async () => {
+  const { reject, pass, dropped } = writer()
+  const text = 'x'.repeat(64 * 1024)
+  const fitting = Math.floor(heldBytesMax / (text.length + 512))
+  for (let round = 0; round < 3; round++) {
+    for (let n = 0; n < fitting; n++) reject(refused({ text }))
+    await pass()
+  }
+  assert.equal(dropped(), 0)
+})
+
 test('rows that ClickHouse will never take are dropped and counted, and hold up no others', async () => {
   const { reject, rows, state, pass, dropped } = writer()
   state.failure = new EbbError('storeRejected', 'There is no such table.')
