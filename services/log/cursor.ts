@@ -56,8 +56,7 @@ export function readLong(): number {
 
 export function readDouble(): number {
   at += 8
-  if (at > end) throw new RangeError('The record ends within a number.')
-  return bytes.readDoubleLE(at - 8)
+  return bytes.readDoubleLE(at - 8) // Throws a RangeError past the end.
 }
 
 export function readBoolean(): boolean {

@@ -89,3 +89,30 @@ test('the bytes behind the record in a larger buffer are not read', () => {
     }),
   )
 })
+
+/** A click of schema 1 for user `u`, from the hexadecimal of its name, timestamp and stamp on; nulls after. */
+function oldClick(fromName: string): Buffer {
+  return Buffer.from(`0000000001${'00'}${'0275'}${'00'}${'00'}${fromName}${'00'.repeat(6)}`, 'hex')
+}
+
+test('a long is read over its whole range, and refused beyond it', () => {
+  const longs: readonly [string, number | null][] = [
+    ['01', -1],
+    ['feffffff0f', 2 ** 31 - 1],
+    ['ffffffff0f', -(2 ** 31)],
+    ['fcffffffffffff1f', 2 ** 53 - 2],
+    ['feffffffffffff1f', null], // 2^53 - 1: avsc stops one before.
+    ['ffffffffffffffffff01', null], // -2^63
+    ['8080808080808080808000', null], // Eleven bytes.
+  ]
+  for (const [hex, long] of longs) {
+    const value = oldClick(`00${hex}00`)
+    const read = fieldsOrNull(() => readClick(value, clickSchemaIdOld)) as Click | null
+    assert.equal(read?.timestampMs ?? null, long, hex)
+  }
+})
+
+test('a text of negative length is refused', () => {
+  // Going back by one, it would be read again as the time, and all would fit.
+  assert.throws(() => readClick(oldClick('0100'), clickSchemaIdOld), RangeError)
+})

@@ -54,7 +54,15 @@ test('an unknown schema id is dead: schema, with the id', () => {
 })
 
 test('what has no frame is dead: avro', () => {
-  for (const bytes of [[], [0], [0, 0, 0, 0], [1, 0, 0, 0, 2], [255], [32, 123, 125]])
+  for (const bytes of [
+    [],
+    [0],
+    [0, 0, 0, 0],
+    [1, 0, 0, 0, 2],
+    [1, 0, 0, 0, 99],
+    [255],
+    [32, 123, 125],
+  ])
     assert.equal(reasonOf(Buffer.from(bytes)), 'avro')
 })
 
