@@ -142,7 +142,8 @@ test('nothing is appended or rejected when a later file is refused', async t => 
   const project = await openProject(t)
   const rejected: unknown[] = []
   const reject = async (rows: readonly unknown[]) => void rejected.push(...rows)
-  await assert.rejects(importInto(project.target, [bad, `${bad}.none`], {}, { reject }))
+  for (const later of [`${bad}.none`, file(t, 'b.csv', 'user,timestamp,event\n')])
+    await assert.rejects(importInto(project.target, [bad, later], {}, { reject }))
   assert.deepEqual(rejected, [])
 })
 

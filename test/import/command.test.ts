@@ -73,7 +73,7 @@ test('an import says what it did', async t => {
       'already there  0',
       'accepted       1',
       'late           0',
-      '1 times name no zone and were read in Europe/London; --zone says another.',
+      'Times without a zone: 1, read in Europe/London; --zone names another.',
       '',
     ].join('\n'),
   )

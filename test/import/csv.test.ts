@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readCsv } from '../../services/collector/import/csv.ts'
-import { lineBytesMax, readLines } from '../../services/collector/import/lines.ts'
+import { type Line, lineBytesMax, readLines } from '../../services/collector/import/lines.ts'
 
 /** Each row as `line: cells`, or `line: reason`; the bytes come in pieces of `pieceBytes`. */
 async function rows(content: string | Buffer, pieceBytes = 1 << 20): Promise<string[]> {
@@ -65,14 +65,40 @@ test('what is not UTF-8 costs its row', async () => {
   assert.deepEqual(found, ['1: a|b', '2: encoding', '3: encoding', '4: cafe|2'])
 })
 
+test('a row over several lines with the wrong number of columns costs its first line', async () => {
+  const found = await rows('a,b\n1,"2\n3",4,5\n6,7\n')
+  assert.deepEqual(found, ['1: a|b', '2: quote', '3: quote', '4: 6|7'])
+})
+
+/** The bytes in pieces; `read()` says how many were asked for. */
+function piecesOf(content: string, pieceBytes: number) {
+  const bytes = Buffer.from(content)
+  let read = 0
+  async function* pieces() {
+    for (; read < bytes.length; read += pieceBytes) yield bytes.subarray(read, read + pieceBytes)
+  }
+  return { pieces: pieces(), read: () => read }
+}
+
 test('a line without an end is read over, not kept', async () => {
-  const found = await rows(`a,b\n1,${'x'.repeat(lineBytesMax + 1)}\n3,4\n`, 1 << 16)
-  assert.deepEqual(found, ['1: a|b', '2: size', '3: 3|4'])
+  const content = `a,b\n1,${'x'.repeat(3 * lineBytesMax)}\n3,4\n`
+  assert.deepEqual(await rows(content, 1 << 16), ['1: a|b', '2: size', '3: 3|4'])
+  const cut: Line[] = []
+  for await (const lines of readLines(piecesOf(content, 1 << 16).pieces))
+    cut.push(...lines.filter(line => line.isCut))
+  assert.equal(cut.length, 1)
+  assert.ok(cut[0]!.bytes.buffer.byteLength < 1.1 * lineBytesMax)
 })
 
 test('an open quote is given up after a bounded number of bytes', async () => {
-  const lines = Math.ceil(lineBytesMax / 100) + 10
-  const found = await rows(`a,b\n1,"2\n${`${'x'.repeat(98)},y\n`.repeat(lines)}`, 1 << 18)
-  assert.equal(found.length, lines + 2)
-  assert.equal(found[1], '2: quote')
+  const lines = Math.ceil((3 * lineBytesMax) / 100)
+  const { pieces, read } = piecesOf(`a,b\n1,"2\n${`${'x'.repeat(98)},y\n`.repeat(lines)}`, 1 << 18)
+  let givenUpAt = 0
+  let count = 0
+  for await (const block of readCsv(readLines(pieces))) {
+    count += block.length
+    if (givenUpAt === 0 && 'reason' in block[0]!.cells) givenUpAt = read()
+  }
+  assert.equal(count, lines + 2)
+  assert.ok(givenUpAt < 1.5 * lineBytesMax, `given up after ${givenUpAt} bytes`)
 })

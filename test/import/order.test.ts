@@ -25,6 +25,7 @@ test('the rows of one order are one click: sum, earliest time, first user, first
       '1,anna,2024-01-01 10:05,3,0.1,FR',
       '2,berta,2024-01-01 09:00,1,5,DE',
       '1,anna,2024-01-01 10:00,1,0.2,DE',
+      '1,anna,2024-01-01 10:09,1,0,DE',
     ),
   )
   const { lines, summary } = await print(path, shop)
@@ -39,11 +40,11 @@ test('the rows of one order are one click: sum, earliest time, first user, first
       'order:1',
       'anna',
       Date.parse('2024-01-01T10:00Z'),
-      { country: 'FR', order_id: '1', items: 2, revenue: 0.5 },
+      { country: 'FR', order_id: '1', items: 3, revenue: 0.5 },
     ],
   ])
   assert.equal(summary.counts.orders, 2)
-  assert.equal(summary.counts.orderRows, 3)
+  assert.equal(summary.counts.orderRows, 4)
 })
 
 test('an order may lie in several files', async t => {
@@ -69,6 +70,12 @@ test('a purchase with a negative amount is a refund too, and counted apart', asy
   assert.deepEqual(picked(lines, 'event'), [['Order Refunded']])
   assert.equal(JSON.parse(lines[0]!).properties.revenue, 3)
   assert.equal(summary.counts.money['refund by sign'], 1)
+})
+
+test('a column named revenue is the amount, unless another is named', async t => {
+  const path = file(t, 'a.csv', 'userId,timestamp,event,revenue\nanna,2024-01-01,purchase,12.50\n')
+  const { lines } = await print(path)
+  assert.deepEqual(picked(lines, 'properties'), [[{ revenue: 12.5 }]])
 })
 
 test('what is no purchase keeps its name and its negative amount', async t => {

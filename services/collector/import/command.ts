@@ -48,7 +48,10 @@ export function addImportCommand(
       ...all,
       text,
     ])
-    .option('--value <column[*column]>', 'the amount of money, or a product: Quantity*UnitPrice')
+    .option(
+      '--value <column[*column]>',
+      'money, or a product such as Quantity*UnitPrice (default: revenue)',
+    )
     .option('--order <column>', 'adds the rows of one order up into one click')
     .option('--refund-prefix <text>', 'orders whose id begins so are refunds')
     .option('--zone <zone>', 'of times that name none: Europe/London, +02:00 (default: UTC)')
@@ -120,7 +123,7 @@ const propertyHelp = 'what else to keep, once for each (default: all other colum
 /** A line is a paragraph; commander wraps it. */
 const description = `Loads history: all files together, in order of time, each row once.
 
-Columns have Segment's names (userId, timestamp, event, messageId) unless options name others. Lines of NDJSON are in Segment's shape; with an option that names a column, their top-level keys are the columns.
+Columns have Segment's names (userId, timestamp, event, messageId, revenue) unless options name others. Lines of NDJSON are in Segment's shape; with an option that names a column, their top-level keys are the columns.
 
 A bad row is reported with its line and skipped. An import that was stopped goes on where it stopped when the same command is given again. Imports go forward in time, and only into a project that is not live yet.`
 

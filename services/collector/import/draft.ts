@@ -34,7 +34,11 @@ export interface Draft {
   readonly properties: Json
 }
 
-export const refundName = 'Order Refunded'
+/** Columns that mean what they do in Segment's shape, where no option names others. */
+const defaultId = 'messageId'
+const defaultValue = ['revenue']
+
+const refundName = 'Order Refunded'
 /** What counts as money (pipe.md); only these turn into refunds when their amount is negative. */
 const moneyNames: readonly unknown[] = [
   'Order Completed',
@@ -55,11 +59,11 @@ export function draftOf(
   if (userId === '') return dead('user', `${mapping.user}: empty, so nobody did this`)
   const time = readTime(columns.get(mapping.time), timeRule(mapping, latestMs))
   if (time.kind === 'dead') return time
-  const amount = amountOf(columns, mapping.value)
+  const amount = amountOf(columns, mapping.value ?? defaultValue)
   if (amount !== null && 'reason' in amount) return amount
   const order = mapping.order === null ? '' : textOf(columns.get(mapping.order))
   if (typeof order !== 'string') return dead('order', `${mapping.order}: must be a text`)
-  const id = idOf(columns.get(mapping.id ?? 'messageId'))
+  const id = idOf(columns.get(mapping.id ?? defaultId))
   return {
     kind: 'draft',
     timeMs: time.timeMs,
@@ -120,9 +124,9 @@ function isUsed(column: string, mapping: Mapping): boolean {
     column === mapping.user ||
     column === mapping.time ||
     column === mapping.order ||
-    column === (mapping.id ?? 'messageId') ||
+    column === (mapping.id ?? defaultId) ||
     ('column' in mapping.event && column === mapping.event.column) ||
-    mapping.value.includes(column)
+    (mapping.value ?? defaultValue).includes(column)
   )
 }
 

@@ -35,8 +35,8 @@ export interface Mapping {
   readonly order: string | null
   /** An order id that begins so is a refund; null: none does. */
   readonly refundPrefix: string | null
-  /** The amount is the product of these; empty: rows carry no amount. */
-  readonly value: readonly string[]
+  /** The amount is the product of these; null: `revenue`, where there is such a column. */
+  readonly value: readonly string[] | null
   /** Null: every column that is not used for something else, under its own name. */
   readonly properties: readonly Property[] | null
   readonly zone: Zone
@@ -58,7 +58,7 @@ export function readMapping(options: MappingOptions): Mapping {
     id: id ?? null,
     order: order ?? null,
     refundPrefix: options.refundPrefix ?? null,
-    value: value === undefined ? [] : readProduct(value),
+    value: value === undefined ? null : readProduct(value),
     properties: property === undefined ? null : property.map(readProperty),
     zone: openZone(options.zone ?? 'Z'),
     timeUnit: readTimeUnit(options.timeUnit ?? 'ms'),
@@ -97,7 +97,7 @@ export function requiredColumns(mapping: Mapping): [column: string, option: stri
   if ('column' in mapping.event) required.push([mapping.event.column, '--event-column or --event'])
   if (mapping.id !== null) required.push([mapping.id, '--id'])
   if (mapping.order !== null) required.push([mapping.order, '--order'])
-  for (const column of mapping.value) required.push([column, '--value'])
+  for (const column of mapping.value ?? []) required.push([column, '--value'])
   for (const { column } of mapping.properties ?? []) required.push([column, '--property'])
   return required
 }

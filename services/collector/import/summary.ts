@@ -48,16 +48,15 @@ function orders({ counts }: Summary): string {
 }
 
 function notes({ counts, zoneName }: Summary): string[] {
-  const notes: [count: number, text: string][] = [
-    [counts.zoneless, `times name no zone and were read in ${zoneName}; --zone says another`],
-    [counts.money['refund by sign'], 'refunds have no --refund-prefix, but a negative amount'],
-    [
-      counts.money.negative,
-      'clicks that are no purchases have a negative amount; it counts as none',
-    ],
-    [counts.mixedOrders, "orders name more than one user; the first row's has them"],
+  const notes: [text: string, count: number, consequence: string][] = [
+    ['Times without a zone', counts.zoneless, `read in ${zoneName}; --zone names another`],
+    ['Refunds by their negative amount alone', counts.money['refund by sign'], 'kept as refunds'],
+    ['Negative amounts of what is no purchase', counts.money.negative, 'no money'],
+    ['Orders of more than one user', counts.mixedOrders, "given to the first row's"],
   ]
-  return notes.filter(([count]) => count > 0).map(([count, text]) => `${grouped(count)} ${text}.`)
+  return notes
+    .filter(([, count]) => count > 0)
+    .map(([text, count, consequence]) => `${text}: ${grouped(count)}, ${consequence}.`)
 }
 
 function sum(counts: Iterable<number>): number {
