@@ -5,10 +5,23 @@ import { migrate } from '../../services/store/migrate.ts'
 import { foldAll } from './fold-all.ts'
 
 const directory = process.argv[2]!
+/** The table and the number of its insert right after which the process dies; none: it lives. */
+const [deathTable, deathInsert] = (process.argv[3] ?? ' 0').split(' ')
 const log = await openEmbeddedLog({ directory: `${directory}/log`, clock: () => 4e12 })
 const store = await openEmbeddedStore({ directory: `${directory}/clickhouse`, database: 'ebb' })
 await migrate(store)
 process.stdout.write('open\n')
-await foldAll(log, store)
+// Nothing else keeps the process: the processor's own timers do not.
+const alive = setInterval(() => {}, 1000)
+let inserts = 0
+await foldAll(log, {
+  ...store,
+  async insert(table, rows) {
+    await store.insert(table, rows)
+    if (table === deathTable && ++inserts === Number(deathInsert))
+      process.kill(process.pid, 'SIGKILL')
+  },
+})
+clearInterval(alive)
 await store.close()
 await log.close()

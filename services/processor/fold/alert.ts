@@ -135,7 +135,7 @@ function emit(
 
 /**
  * Activity, or a purchase, at `timeMs`: ends the recorded silences of that kind that it is newer than by
- * more than the gap, and says so (clauses 2, 3).
+ * more than the gap, and says so (clauses 2, 3). Returns whether it ended one: its rule starts anew then.
  */
 export function endSilences(
   state: PartitionState,
@@ -143,8 +143,8 @@ export function endSilences(
   kind: SinceKind,
   timeMs: number,
   effects: Effects,
-): void {
-  if (user.episodes.size === 0) return
+): boolean {
+  if (user.episodes.size === 0) return false
   const ended: Due[] = []
   for (const [ruleId, episode] of user.episodes) {
     if (episode.recordedMs < 0) {
@@ -157,6 +157,7 @@ export function endSilences(
   }
   ended.sort(byDue)
   for (const { rule } of ended) endSilence(state, user, rule!, timeMs, effects)
+  return ended.length > 0
 }
 
 function endSilence(

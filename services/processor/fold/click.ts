@@ -119,12 +119,15 @@ function noteSilences(
 ): void {
   const { lastSeenMs, lastPurchaseMs } = user
   const daysChanged = noteActivity(state, user, click, purchase)
+  const { timestampMs } = click
+  let ended = false
   if (user.lastSeenMs !== lastSeenMs)
-    endSilences(state, user, 'activity', click.timestampMs, effects)
+    ended = endSilences(state, user, 'activity', timestampMs, effects)
   if (user.lastPurchaseMs !== lastPurchaseMs)
-    endSilences(state, user, 'purchase', click.timestampMs, effects)
+    ended = endSilences(state, user, 'purchase', timestampMs, effects) || ended
   const money = user.ledger.length > 0
   if (money) refreezeMoney(state, user)
   // A later `since` alone only puts due times off: the entry in the heap stays good.
-  else if (user.timerKeyMs === Number.POSITIVE_INFINITY || daysChanged) armTimers(state, user)
+  else if (user.timerKeyMs === Number.POSITIVE_INFINITY || daysChanged || ended)
+    armTimers(state, user)
 }
