@@ -33,7 +33,7 @@ export interface Delivery {
   /** As stored. */
   row: DeliveryRow
   phase: 'held' | 'waiting' | 'ready' | 'running' | 'ended'
-  /** Set while an attempt runs that is to be the last, however it ends. */
+  /** Set while an attempt runs that is to be the last, unless it succeeds. */
   lastly: Ending | undefined
   cancelTimer: () => void
   /** While it runs or has ended: resolves when what came of it is stored. */
@@ -112,6 +112,8 @@ export function createCourier(options: {
     if (row.next_at === null) halt(delivery)
     await write([row])
     delivery.row = row
+    if (row.next_at !== null && delivery.lastly)
+      return store(delivery, endedRow(row, delivery.lastly))
     if (row.next_at !== null) return release(delivery)
     leave(delivery)
     if (--delivery.message.open === 0) options.onEnd(delivery.message)
@@ -157,7 +159,7 @@ export function createCourier(options: {
     if (answer.code === 0 && options.stopped.aborted) return
     const { scheduleMs, random } = options
     const times = { scheduleMs, random, startMs, endMs: clock() }
-    await store(delivery, attemptRow(row, answer, { ...times, ending: delivery.lastly }))
+    await store(delivery, attemptRow(row, answer, times))
     if (delivery.phase !== 'ended') message.body = undefined
     const names = { message: row.message_id, endpoint: row.endpoint_id }
     logger.info({ ...names, attempt: row.attempt + 1, ...answer }, 'A webhook was tried.')

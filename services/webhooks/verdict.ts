@@ -53,8 +53,6 @@ export function attemptRow(
     readonly random: () => number
     readonly startMs: number
     readonly endMs: number
-    /** Set where no further attempt is wanted, whatever the answer. */
-    readonly ending: Ending | undefined
   },
 ): DeliveryRow {
   const attempt = before.attempt + 1
@@ -70,7 +68,6 @@ export function attemptRow(
   }
   if (answer.code >= 200 && answer.code < 300) return { ...row, status: 'delivered' }
   if (answer.code === 410) return { ...row, status: 'dead' }
-  if (options.ending) return { ...row, ...options.ending }
   const { scheduleMs, random } = options
   const delayMs = retryDelayMs({
     scheduleMs,

@@ -222,11 +222,15 @@ test('an erased user gets nothing of what is on the log and not yet read', async
   const webhooks = await run({ store })
   await append(log, alert(first))
   await asked
-  const cancelled = webhooks.cancelUser(first)
+  const states: string[] = []
+  const cancelled = webhooks.cancelUser(first).then(() => states.push('cancelled'))
   // Now that it waits, it is known where his records end.
   await new Promise(setImmediate)
+  states.push('released')
   release()
   await cancelled
+  assert.deepEqual(states, ['released', 'cancelled'])
+  assert.deepEqual(await data.store.query('SELECT * FROM deliveries'), [])
   await append(log, alert(second))
   await ends(`m-${second}-fired`, 'delivered')
   assert.deepEqual(

@@ -177,6 +177,38 @@ test('nothing goes to a removed endpoint from the change on', async () => {
   assert.equal(hits.length, 1)
 })
 
+test('an attempt under way to a removed endpoint is the last', async () => {
+  const answered = Promise.withResolvers<void>()
+  const { id, count } = await hook(response => {
+    void answered.promise.then(() => answerWith(500)(response))
+  })
+  const webhooks = await run({ settings: { scheduleMs: [0, 60_000] } })
+  await append(data.log, alert('joe'))
+  await count(1)
+  await removeEndpoint(data.store, id, testClockMs)
+  webhooks.changed()
+  // Once this one is delivered, the change is known.
+  const other = await hook()
+  webhooks.changed()
+  await append(data.log, alert('kim'))
+  await ends('m-kim-fired', 'delivered', other.id)
+  answered.resolve()
+  assert.deepEqual(await ends('m-joe-fired', 'cancelled'), ['0 pending 0', '1 cancelled 500'])
+})
+
+test('an endpoint that was removed while Ebb was down gets nothing', async () => {
+  const { id, hits } = await hook(answerWith(500))
+  const settings = { scheduleMs: [0, 60_000] }
+  const first = await run({ settings })
+  await append(data.log, alert('jim'))
+  await ends('m-jim-fired', 'failed')
+  await first.stop()
+  await removeEndpoint(data.store, id, testClockMs)
+  await run({ settings, clock: () => testClockMs + 60_000 })
+  await ends('m-jim-fired', 'cancelled')
+  assert.equal(hits.length, 1)
+})
+
 test('one endpoint that hangs does not hold up another', async () => {
   const slow = await hook(() => {})
   const fast = await hook()

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { attemptRow, endedRow, endings, freshRow } from '../../services/webhooks/verdict.ts'
+import { alert, testClockMs } from './fixture.ts'
+
+const fresh = freshRow(alert('ann'), 'e1', testClockMs)
+
+function verdict(code: number, before = fresh) {
+  const answer = {
+    code,
+    error: code === 0 ? 'TIMEOUT' : '',
+    durationMs: 7,
+    retryAfterMs: undefined,
+  }
+  const { attempt, status, next_at } = attemptRow(before, answer, {
+    scheduleMs: [0, 1000],
+    random: () => 0.5,
+    startMs: testClockMs,
+    endMs: testClockMs + 7,
+  })
+  return { attempt, status, waitMs: next_at === null ? null : next_at - testClockMs }
+}
+
+test('2xx alone is success, 410 the end, all else is tried again', () => {
+  for (const code of [200, 204, 299])
+    assert.deepEqual(verdict(code), { attempt: 1, status: 'delivered', waitMs: null })
+  assert.deepEqual(verdict(410), { attempt: 1, status: 'dead', waitMs: null })
+  for (const code of [0, 199, 300, 301, 304, 400, 404, 429, 500, 503])
+    assert.deepEqual(verdict(code), { attempt: 1, status: 'failed', waitMs: 1007 }, String(code))
+})
+
+test('the last attempt of the schedule leaves it dead', () => {
+  assert.deepEqual(verdict(500, { ...fresh, attempt: 1 }), {
+    attempt: 2,
+    status: 'dead',
+    waitMs: null,
+  })
+})
+
+test('an end without an attempt replaces the latest row', () => {
+  const row = endedRow({ ...fresh, attempt: 3, code: 500 }, endings.erased)
+  assert.deepEqual(
+    [row.attempt, row.code, row.status, row.next_at, row.version],
+    [3, 500, 'cancelled', null, fresh.version + 1],
+  )
+})
