@@ -74,9 +74,9 @@ test('Retry-After is handed on', async () => {
 
 test('no answer within the time is a failure', async () => {
   const { url } = await hook(() => {})
-  const answer = await post(sender(30), url)
+  const answer = await post(sender(300), url)
   assert.deepEqual([answer.code, answer.error], [0, 'TIMEOUT'])
-  assert.ok(answer.durationMs >= 25)
+  assert.ok(answer.durationMs >= 290)
 })
 
 test('a connection reset after the request is a failure', async () => {
@@ -102,7 +102,7 @@ test('an endless body is cut off, and the status counts', { timeout: 10_000 }, a
 
 test('a body that never comes is waited for no longer than the time', async () => {
   const url = await rawServer('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n')
-  assert.equal((await post(sender(30), url)).code, 200)
+  assert.equal((await post(sender(300), url)).code, 200)
 })
 
 test('a long body that is announced is not read', async () => {
