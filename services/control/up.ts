@@ -53,7 +53,7 @@ async function start(
   const lock = await takeLock(directory)
   stops.push(() => dropLock(directory, lock))
   const shop = demo ? await import('../demo/demo.ts') : null
-  const replayClock = shop?.createReplayClock(shop.demoStartMs)
+  const replayClock = await shop?.openDemoClock(directory)
   const clock = replayClock?.now ?? wallClock
   const system = await openSystem({
     directory,

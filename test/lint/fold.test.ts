@@ -45,6 +45,10 @@ test('the fold reads no clock and no chance, and waits for nothing', () => {
 test('what the fold may import is pure too', () => {
   for (const path of allowed) {
     const text = readFileSync(new URL(path, folder), 'utf8')
-    assert.doesNotMatch(code(text).replace(/randomUUID|randomId/g, ''), /node:(fs|net|http|child)/, path)
+    assert.doesNotMatch(
+      code(text).replace(/randomUUID|randomId/g, ''),
+      /node:(fs|net|http|child)/,
+      path,
+    )
   }
 })
