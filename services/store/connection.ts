@@ -6,7 +6,7 @@
 
 import { type ChdbConnection, createChdbConnection } from 'chdb/connection'
 import { assert, EbbError } from '../base/errors.ts'
-import { storeError } from './failure.ts'
+import { exception, storeError } from './failure.ts'
 import { paramTexts, quoted } from './rows.ts'
 import type { Params } from './store.ts'
 
@@ -67,15 +67,30 @@ function connectionOf(engine: ChdbConnection): EngineConnection {
   const { chdb } = engine
   const bind = binder(sql => chdb.queryAsync(sql))
   let closed = false
+  /** A query failed, and what it left is not swept away yet. */
+  let littered = false
   let last: Promise<unknown> = Promise.resolve()
 
   function inTurn<Result>(doing: string, task: () => Promise<Result>): Promise<Result> {
     if (closed) return Promise.reject(new EbbError('storeRefused', 'The store is closed.'))
-    const turn = last.then(task).catch(error => {
+    const answer = last.then(sweep).then(task)
+    const swept = answer.catch(async error => {
+      littered = true
+      await Promise.allSettled([sweep()])
       throw storeError(error, doing)
     })
-    last = Promise.allSettled([turn])
-    return turn
+    last = Promise.allSettled([swept])
+    return swept
+  }
+
+  /**
+   * A query that failed stays with the engine, with its memory, and what it had written comes out in
+   * front of the next result of this connection, be it another person's. A query without output of its
+   * own lets it out: at once, or before the next query if that fails too.
+   */
+  async function sweep(): Promise<void> {
+    while (littered)
+      littered = (await chdb.queryAsync('SELECT 1', { format: 'Null' })).bytes().length > 0
   }
 
   function run(doing: string, sql: string, format: string, texts: ParamTexts) {
@@ -116,6 +131,7 @@ function connectionOf(engine: ChdbConnection): EngineConnection {
       try {
         for await (const chunk of chdb.queryStream(sql, { format })) yield chunk.raw()
       } catch (error) {
+        ended.reject(error)
         throw storeError(error, 'a query')
       } finally {
         ended.resolve()
@@ -140,7 +156,7 @@ function binder(run: (sql: string) => Promise<unknown>) {
     for (const [, name] of sql.matchAll(/\{\s*(\w+)\s*:/g))
       if (held.has(name!) && !(name! in texts))
         // In the words of the engine, which would say so if the parameter had never been set.
-        throw new Error(`Code: 456. Substitution \`${name}\` is not set. (UNKNOWN_QUERY_PARAMETER)`)
+        throw exception(456, 'UNKNOWN_QUERY_PARAMETER', `Substitution \`${name}\` is not set.`)
     const pairs = Object.entries(texts)
     if (pairs.length === 0) return
     for (const [name] of pairs) assert(/^\w+$/.test(name), `${name} is no name for a parameter`)

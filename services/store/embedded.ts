@@ -19,7 +19,7 @@ import type { Params, Store } from './store.ts'
 export interface EmbeddedStore extends Store {
   readonly database: string
   /** A connection beside the store's own, with settings of its own, for who must not wait for them. */
-  connect(settings: EngineSettings): Promise<EngineConnection>
+  connect(settings: EngineSettings, inDatabase?: string): Promise<EngineConnection>
 }
 
 export async function openEmbeddedStore(options: {
@@ -43,7 +43,7 @@ export async function openEmbeddedStore(options: {
     await maintainer.command(`USE ${quotedName(database)}`)
     return {
       database,
-      connect: settings => openConnection(directory, settings, database),
+      connect: (settings, inDatabase = database) => openConnection(directory, settings, inDatabase),
       query: (sql, params) => reader.query(sql, params),
       insert: (table, rows) => insertRows(writer, table, rows),
       command: (sql: string, params?: Params) => maintainer.command(sql, params),

@@ -35,7 +35,7 @@ interface Failure {
   readonly code: number | undefined
   /** ClickHouse's name for it, e.g. UNKNOWN_TABLE, or empty. */
   readonly type: string
-  /** The first line. */
+  /** The first line, without the piece of input at which a parser stopped: that is somebody's data. */
   readonly message: string
 }
 
@@ -43,18 +43,24 @@ interface Failure {
 export function failureOf(error: unknown): Failure {
   const whole = error instanceof Error ? error.message : String(error)
   const coded = error as { code?: unknown; type?: unknown; clickhouseCode?: unknown }
-  const inText = /Code: (\d+)\. /.exec(whole)
+  const inText = /Code: (\d+)\. DB::Exception: /.exec(whole)
   const number = Number(
     coded.clickhouseCode ?? (/^\d+$/.test(String(coded.code)) ? coded.code : inText?.[1]),
   )
-  const text = whole.replaceAll(/Code: \d+\. (DB::Exception: )?/g, '')
+  const text = whole.replaceAll(/Code: \d+\. DB::Exception: /g, '')
   const type =
     typeof coded.type === 'string' ? coded.type : (/\(([A-Z0-9_]+)\)\s*$/.exec(whole)?.[1] ?? '')
   const message = text
     .split('\n', 1)[0]!
     .replace(/\s*\([A-Z0-9_]+\)\s*$/, '')
+    .replace(/ before: '.*'(?=: \(|$)/, '')
     .trim()
   return { code: Number.isInteger(number) ? number : undefined, type, message }
+}
+
+/** An error in ClickHouse's words, for what is refused before it reaches the engine. */
+export function exception(code: number, type: string, message: string): Error {
+  return new Error(`Code: ${code}. DB::Exception: ${message} (${type})`)
 }
 
 /** `doing` ends the sentence "ClickHouse refused ...". */

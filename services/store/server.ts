@@ -1,6 +1,6 @@
 /** A ClickHouse server over HTTP. Settings travel with each request, so nothing leaks between them. */
 
-import { createClient } from '@clickhouse/client'
+import { ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import { EbbError } from '../base/errors.ts'
 import { quotedName } from './connection.ts'
 import { storeError } from './failure.ts'
@@ -63,6 +63,8 @@ function clientOf(address: Address, database: string | undefined, executionSecon
     username: user,
     password,
     application: 'ebb',
+    // It would print whole requests; what went wrong is in the error.
+    log: { level: ClickHouseLogLevel.OFF },
     ...(database === undefined ? {} : { database }),
     max_open_connections: connectionsMax,
     request_timeout: executionSecondsMax * 1000 + graceMs,
