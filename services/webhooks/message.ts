@@ -4,8 +4,11 @@
  */
 import { assert } from '../base/errors.ts'
 
-/** Whoever makes the facts bounds them: ids by their own limits, steps and signals by their number. */
+/** Holds by the limits of ids, of steps and of the number of signals, and by textUnitsMax. */
 export const alertBodyBytesMax = 20_000
+
+/** A text signal is somebody's input, an event's name say, as long as a click may be: here it is cut. */
+export const textUnitsMax = 200
 
 /** Times are epoch ms; `since`, `due`, `tier` and `value90` are those frozen with the episode. */
 export interface AlertFacts {
@@ -38,6 +41,12 @@ function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]
   return a < b ? -1 : a > b ? 1 : 0
 }
 
+function shortSignal([name, value]: readonly [string, number | string | null]) {
+  const isLong = typeof value === 'string' && value.length > textUnitsMax
+  // The cut may go through a pair of surrogates.
+  return [name, isLong ? `${value.slice(0, textUnitsMax).toWellFormed()}…` : value] as const
+}
+
 function isoTime(epochMs: number): string {
   return new Date(epochMs).toISOString()
 }
@@ -61,7 +70,7 @@ export function alertBody(facts: AlertFacts): string {
       covers_ms: facts.coversMs,
       tier: facts.tier,
       value_90d: facts.value90,
-      signals: Object.fromEntries(Object.entries(facts.signals).sort(byName)),
+      signals: Object.fromEntries(Object.entries(facts.signals).map(shortSignal).sort(byName)),
     },
   })
   assert(Buffer.byteLength(body) < alertBodyBytesMax, 'an alert is smaller than alertBodyBytesMax')

@@ -48,6 +48,25 @@ test('the longest user id, all of it escaped, stays far below the limit', () => 
   assert.ok(Buffer.byteLength(body) < 3_000)
 })
 
+test('a text signal of any length is cut, so that no click can make a body too long', () => {
+  const last_event = `${'x'.repeat(199)}\u{1F600}${'y'.repeat(100_000)}`
+  const { signals } = JSON.parse(alertBody({ ...quiet, signals: { last_event } })).data
+  assert.equal(signals.last_event, `${'x'.repeat(199)}\uFFFD…`)
+})
+
+test('the longest ids, texts and steps together stay below the limit', () => {
+  const longest = '\u0001'.repeat(256)
+  alertBody({
+    ...quiet,
+    userId: longest,
+    ruleId: longest,
+    coversMs: Array(100).fill(4_102_444_800_000),
+    signals: Object.fromEntries(
+      Array.from({ length: 20 }, (_, at) => [`signal${at}`, at < 5 ? longest : Math.PI]),
+    ),
+  })
+})
+
 test('facts beyond the limit are a bug of the caller', () => {
   assert.throws(() => alertBody({ ...quiet, ruleId: 'r'.repeat(20_000) }), /This is a bug in Ebb/)
 })
