@@ -130,11 +130,12 @@ function connectionOf(engine: ChdbConnection): EngineConnection {
       await begun.promise
       try {
         for await (const chunk of chdb.queryStream(sql, { format })) yield chunk.raw()
+        ended.resolve()
       } catch (error) {
-        ended.reject(error)
         throw storeError(error, 'a query')
       } finally {
-        ended.resolve()
+        // Failed or left early, it has to be swept away; after `resolve` this does nothing.
+        ended.reject(new EbbError('storeRefused', 'The result was not read to its end.'))
       }
     },
     async close() {
