@@ -4,7 +4,7 @@
  * or Ebb stops. A browser that was cut off comes back by itself and then gets the whole page.
  */
 
-import type { ServerResponse } from 'node:http'
+import type { Writable } from 'node:stream'
 import { every } from '../base/time.ts'
 import type { Live } from './live.ts'
 
@@ -15,7 +15,7 @@ const heartbeatMs = 10_000
 const reconnectMs = 1_500
 
 /** Calls `ended` once, when the viewer is gone. */
-export function streamTo(response: ServerResponse, live: Live, ended: () => void): void {
+export function streamTo(response: Writable, live: Pick<Live, 'updates'>, ended: () => void): void {
   response.write(`retry: ${reconnectMs}\n\n`)
   const send = (text: string) => {
     if (response.writableLength > unreadBytesMax) response.destroy()

@@ -25,7 +25,6 @@ const orders = {
 let users = []
 let order = 'overdue'
 let all = false
-let rowsEver = 0
 
 export function startRisk() {
   for (const button of document.querySelectorAll('[data-sort]'))
@@ -35,7 +34,11 @@ export function startRisk() {
     })
   at('risk-more').addEventListener('click', () => {
     all = !all
+    at('risk').style.minHeight = ''
     list()
+  })
+  addEventListener('resize', () => {
+    at('risk').style.minHeight = ''
   })
 }
 
@@ -89,10 +92,11 @@ function list() {
   const shown = all ? sorted : sorted.slice(0, shownMax)
   const body = at('risk-rows')
   keep(body, shown, { key: user => user.userId, make: makeRow, update: updateRow })
-  rowsEver = Math.max(rowsEver, Math.min(shown.length, shownMax))
   const more = at('risk-more')
   more.hidden = users.length <= shownMax
   say(more, all ? 'Show fewer' : `Show all ${counted(users.length)}`)
+  // As tall as it ever was: the page below does not move when a row leaves.
+  if (!all) at('risk').style.minHeight = `${at('risk').offsetHeight}px`
 }
 
 function makeRow(user) {
