@@ -2,6 +2,7 @@
 import { slotOf } from '../base/slot.ts'
 import { rowMoney, rowTime } from '../store/rows.ts'
 import { activeDaysWithin, daysWindow } from './fold/days.ts'
+import { isBounce, partMs } from './fold/session.ts'
 import { snapshotUser } from './fold/snapshot.ts'
 import type { DayCount, Session, User } from './fold/state.ts'
 
@@ -88,8 +89,8 @@ export function userRow(place: Place, user: User): Row {
   let sessionMsSum = user.sessionMsSum
   let { bounces } = user
   for (const session of user.open) {
-    sessionMsSum += session.endMs - session.startMs
-    if (session.clicks === 1 && session.part === 1) bounces++
+    sessionMsSum += partMs(session)
+    if (isBounce(session)) bounces++
   }
   return {
     slot: slotOf(user.id),

@@ -1,8 +1,9 @@
 /** alert-rule.md: firing, returning, cancelling; and what a change of standing or rule sets off. */
+import { assert } from '../../base/errors.ts'
 import { contentId, contentShare } from '../../base/ids.ts'
 import type { AlertStatus } from '../../log/record.ts'
 import type { Effects } from './effects.ts'
-import type { Rule, SinceKind } from './rule.ts'
+import type { Rule } from './rule.ts'
 import { sinceKindOf } from './rule.ts'
 import {
   type Due,
@@ -65,8 +66,7 @@ function fire(state: PartitionState, user: User, rule: Rule, effects: Effects): 
   const w = watermarkMs(state)
   const steps = stepsBefore(state, user, rule, w)
   const thresholdMs = steps[steps.length - 1]
-  // Two entries of the heap may have led here for one step.
-  if (thresholdMs === undefined) return
+  assert(thresholdMs !== undefined, 'a step that is queued is due')
   const episode = episodeOf(user, rule)
   const since = sinceMs(user, rule, episode)
   if (episode.recordedMs < 0 || episode.cancelled) episode.version = rule.version
@@ -134,26 +134,25 @@ function emit(
 }
 
 /**
- * Activity, or a purchase, at `timeMs`: ends the recorded silences of that kind that it is newer than by
- * more than the gap, and says so (clauses 2, 3). Returns whether it ended one: its rule starts anew then.
+ * Activity at `timeMs` that is newer than all before, as activity, as a purchase or as both: ends the recorded
+ * silences that it is newer than by more than the gap, and says so (clauses 2, 3). Returns whether it ended
+ * one: its rule starts anew then.
  */
 export function endSilences(
   state: PartitionState,
   user: User,
-  kind: SinceKind,
+  newest: { readonly activity: boolean; readonly purchase: boolean },
   timeMs: number,
   effects: Effects,
 ): boolean {
   if (user.episodes.size === 0) return false
   const ended: Due[] = []
   for (const [ruleId, episode] of user.episodes) {
-    if (episode.recordedMs < 0) {
-      // Overdue is counted anew in a new silence.
-      if (episode.kind === kind) episode.subjectMs = Number.NaN
-      continue
-    }
-    if (episode.kind !== kind || !(timeMs > episode.sinceMs + state.settings.gapMs)) continue
-    ended.push({ atMs: episode.dueMs, user, rule: state.rules.get(ruleId)!, session: null })
+    if (!newest[episode.kind]) continue
+    // Overdue is counted anew in a new silence.
+    if (episode.recordedMs < 0) episode.subjectMs = Number.NaN
+    else if (timeMs > episode.sinceMs + state.settings.gapMs)
+      ended.push({ atMs: episode.dueMs, user, rule: state.rules.get(ruleId)!, session: null })
   }
   ended.sort(byDue)
   for (const { rule } of ended) endSilence(state, user, rule!, timeMs, effects)

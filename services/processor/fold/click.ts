@@ -119,12 +119,11 @@ function noteSilences(
 ): void {
   const { lastSeenMs, lastPurchaseMs } = user
   const daysChanged = noteActivity(state, user, click, purchase)
-  const { timestampMs } = click
-  let ended = false
-  if (user.lastSeenMs !== lastSeenMs)
-    ended = endSilences(state, user, 'activity', timestampMs, effects)
-  if (user.lastPurchaseMs !== lastPurchaseMs)
-    ended = endSilences(state, user, 'purchase', timestampMs, effects) || ended
+  const newest = {
+    activity: user.lastSeenMs !== lastSeenMs,
+    purchase: user.lastPurchaseMs !== lastPurchaseMs,
+  }
+  const ended = endSilences(state, user, newest, click.timestampMs, effects)
   const money = user.ledger.length > 0
   if (money) refreezeMoney(state, user)
   // A later `since` alone only puts due times off: the entry in the heap stays good.

@@ -25,8 +25,10 @@ function collectSessions(state: PartitionState): void {
   const due: Due[] = []
   const users: User[] = []
   while (heapTop(state.closing) < state.boundMs) {
+    const keyMs = heapTop(state.closing)
     const user = heapPop(state.closing)
-    if (user.erased) continue
+    // Only his newest entry counts: what is left of earlier ones is passed over.
+    if (user.erased || keyMs !== user.closeKeyMs) continue
     user.closeKeyMs = Number.POSITIVE_INFINITY
     users.push(user)
     for (const session of closable(state, user))

@@ -63,11 +63,17 @@ function lateReason(
 ): LateReason | undefined {
   if (at.first < 0 && timeMs < state.boundMs) return 'bound'
   const joined = at.first < 0 ? undefined : user.open[at.first]!
-  if (timeMs <= user.closedUntilMs && !(joined && joined.part > 1 && timeMs > joined.cutMs)) {
+  if (timeMs <= user.closedUntilMs && !continues(user, joined, timeMs)) {
     for (const session of user.open) if (timeMs <= session.cutMs) return 'cut'
     return 'bound'
   }
   return joined && timeMs < joined.endMs && breaksCap(state, joined, timeMs) ? 'cut' : undefined
+}
+
+/** Whether the click goes on with a cut session, and no other closed session lies between it and the cut. */
+function continues(user: User, joined: Session | undefined, timeMs: number): boolean {
+  if (!joined || joined.part === 1 || timeMs <= joined.cutMs) return false
+  return user.closedUntilMs <= joined.cutMs + joined.gapMs
 }
 
 function breaksCap(state: PartitionState, session: Session, timeMs: number): boolean {
@@ -162,8 +168,9 @@ function extend(
   if (timeMs >= session.endMs && breaksCap(state, session, timeMs)) {
     const next = sessionOf(state, session.id, arrival)
     continueAs(next, session)
+    next.gapMs = session.gapMs
     user.open.splice(at + 1, 0, next)
-    closeSession(user, session, effects)
+    closePart(user, session, effects)
     armClosing(state, user)
     return next
   }
@@ -232,17 +239,33 @@ function bridgeByCut(
   const joined = extend(state, user, at, arrival, effects)
   effects.tombstone(user, later.id, later.part)
   continueAs(later, joined)
+  later.gapMs = Math.max(later.gapMs, joined.gapMs)
   user.sessions--
-  closeSession(user, joined, effects)
+  closePart(user, joined, effects)
 }
 
 /** Makes the session final. */
 export function closeSession(user: User, session: Session, effects: Effects): void {
+  if (isBounce(session)) user.bounces++
+  closePart(user, session, effects)
+}
+
+/** Makes a session final as far as it goes: it is continued by its next part, or over. */
+function closePart(user: User, session: Session, effects: Effects): void {
   user.open.splice(user.open.indexOf(session), 1)
   user.closedUntilMs = Math.max(user.closedUntilMs, session.endMs + session.gapMs)
-  user.sessionMsSum += session.endMs - session.startMs
-  if (session.clicks === 1 && session.part === 1) user.bounces++
+  user.sessionMsSum += partMs(session)
   effects.session(user, session)
+}
+
+/** What a part adds to the length of its session: the parts of one add up to its last click less its first. */
+export function partMs(session: Session): number {
+  return session.endMs - (session.part > 1 ? session.cutMs : session.startMs)
+}
+
+/** A session of one click, over as it stands. */
+export function isBounce(session: Session): boolean {
+  return session.clicks === 1 && session.part === 1
 }
 
 /** Sees to it that the user comes out of the heap no later than his earliest session can close. */

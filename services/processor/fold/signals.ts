@@ -1,6 +1,7 @@
 /** The signals of a user at a time: what pipe.md defines, from the facts of his state. */
 import { activeDaysWithin, usualGapDays } from './days.ts'
 import { ordersAt, valueAt } from './money.ts'
+import { isBounce, partMs } from './session.ts'
 import { dayOf, type Settings } from './settings.ts'
 import type { User } from './state.ts'
 
@@ -58,8 +59,8 @@ export function signalsAt(user: User, timeMs: number, settings: Settings): Signa
   let sessionMsSum = user.sessionMsSum
   let { bounces } = user
   for (const session of user.open) {
-    sessionMsSum += session.endMs - session.startMs
-    if (session.clicks === 1 && session.part === 1) bounces++
+    sessionMsSum += partMs(session)
+    if (isBounce(session)) bounces++
   }
   return {
     userId: user.id,

@@ -121,8 +121,10 @@ export function collectSteps(state: PartitionState): void {
   const due: Due[] = []
   const quiet: User[] = []
   while (heapTop(state.timers) < w) {
+    const keyMs = heapTop(state.timers)
     const user = heapPop(state.timers)
-    if (user.erased) continue
+    // Only his newest entry counts: what is left of earlier ones is passed over.
+    if (user.erased || keyMs !== user.timerKeyMs) continue
     user.timerKeyMs = Number.POSITIVE_INFINITY
     const before = due.length
     for (const rule of state.rules.values()) {
