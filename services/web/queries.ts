@@ -121,7 +121,12 @@ const deliveriesOf = (messages: string) => `
     GROUP BY message_id, endpoint_id
   ) GROUP BY message_id`
 
-const alertColumns = `message_id, alert_id, rule_id, user_id, status, reason, send, threshold_ms, value AS money, tier,
+/** A silence of purchases is told as such; the rule says which it is, as it was last in force. */
+const isOfPurchases = `rule_id IN (
+  SELECT rule_id FROM rules WHERE NOT removed GROUP BY rule_id
+  HAVING argMax(JSONExtractString(rule, 'when', 'since') = 'purchase' OR JSONHas(rule, 'when', 'expected'), revision))`
+
+const alertColumns = `${isOfPurchases} AS of_purchases, message_id, alert_id, rule_id, user_id, status, reason, send, threshold_ms, value AS money, tier,
   toUnixTimestamp64Milli(since) AS since_ms, toUnixTimestamp64Milli(clock) AS clock_ms`
 
 export const latestAlerts: Figure = {

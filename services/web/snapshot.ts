@@ -29,6 +29,8 @@ export interface Alert {
   readonly status: string
   readonly reason: string
   readonly send: boolean
+  /** The silence is one of purchases, not of all activity. */
+  readonly ofPurchases: boolean
   readonly thresholdMs: number
   readonly money: number
   readonly sinceMs: number
@@ -122,9 +124,9 @@ export const sections: readonly Section[] = [
   { name: 'risk', beatMs: 2_000, read: readRisk },
   { name: 'active', beatMs: 2_000, read: readActive },
   { name: 'setup', beatMs: 3_000, read: readSetup },
-  { name: 'lifecycle', beatMs: 5_000, read: readLifecycle },
+  { name: 'lifecycle', beatMs: 2_000, read: readLifecycle },
   { name: 'health', beatMs: 5_000, read: readHealth },
-  { name: 'retention', beatMs: 10_000, read: readRetention },
+  { name: 'retention', beatMs: 5_000, read: readRetention },
 ]
 
 async function readPulse(store: Store, at: Position, meter: Meter): Promise<Snapshot['pulse']> {
@@ -163,6 +165,7 @@ export async function readAlerts(store: Store, sql: string, params = {}): Promis
     status: String(row.status),
     reason: String(row.reason),
     send: Boolean(row.send),
+    ofPurchases: Boolean(row.of_purchases),
     thresholdMs: Number(row.threshold_ms),
     money: Number(row.money),
     sinceMs: Number(row.since_ms),

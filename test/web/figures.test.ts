@@ -220,8 +220,16 @@ test('alerts, the newest first, each with what became of its delivery', () => {
   ])
 })
 
+test('a silence of purchases is told from one of all activity', () => {
+  const ofPurchases = page.alerts.filter(alert => alert.ofPurchases)
+  assert.deepEqual(
+    ofPurchases.map(alert => alert.messageId),
+    ['m2'],
+  )
+})
+
 test('rules, endpoints and currency in force; rejects by kind; where the log stands', () => {
-  assert.deepEqual(page.setup, { rules: 1, endpoints: 1, currency: 'EUR' })
+  assert.deepEqual(page.setup, { rules: 2, endpoints: 1, currency: 'EUR' })
   assert.deepEqual(page.health.rejects, [
     { kind: 'duplicate', reason: 'duplicate', count: 14 },
     { kind: 'late', reason: 'bound', count: 5 },

@@ -14,6 +14,7 @@ const alertDefaults = {
   quietMs: 14 * dayMs,
   value: '412.50',
   send: true,
+  ruleId: 'high-value-quiet',
 }
 
 export function alertRow(given: Partial<typeof alertDefaults>): object {
@@ -21,7 +22,7 @@ export function alertRow(given: Partial<typeof alertDefaults>): object {
   return {
     message_id: alert.messageId,
     alert_id: alert.alertId,
-    rule_id: 'high-value-quiet',
+    rule_id: alert.ruleId,
     rule_version: 1,
     slot: slotOf(alert.userId),
     user_id: alert.userId,
@@ -76,8 +77,9 @@ export function endpointRow(given: { id: string; url: string; removed?: boolean 
   return { endpoint_id: id, url, secret: '', disabled: false, removed, ...changed }
 }
 
-export function ruleRow(id: string): object {
-  return { rule_id: id, revision: 1, rule: '{}', removed: false, changed_at: rowTime(shopClockMs) }
+export function ruleRow(id: string, when: object): object {
+  const rule = JSON.stringify({ id, when })
+  return { rule_id: id, revision: 1, rule, removed: false, changed_at: rowTime(shopClockMs) }
 }
 
 export function rejectRow(offset: number, kind: string, reason: string): object {

@@ -10,12 +10,22 @@ export async function storeScene(store: EmbeddedStore): Promise<Shop> {
   const shop = makeShop({ users: 400, days: 84 })
   await storeShop(store, shop)
   const [a, b, c, d, e] = [...highUsers(shop)]
-  await store.insert('rules', [ruleRow('high-value-quiet')])
+  await store.insert('rules', [
+    ruleRow('high-value-quiet', { quiet_for: '14d' }),
+    ruleRow('buying-stopped', { quiet_for: '14d', since: 'purchase' }),
+  ])
   await store.insert('endpoints', [endpointRow({ id: 'ep1', url: 'http://127.0.0.1:4284/hook' })])
   const ago = (hours: number) => shopClockMs - hours * hourMs
   await store.insert('alerts', [
     alertRow({ messageId: 'm1', userId: a!, clockMs: ago(0.4), value: '412.50' }),
-    alertRow({ messageId: 'm2', alertId: 'a2', userId: b!, clockMs: ago(3), value: '238.10' }),
+    alertRow({
+      messageId: 'm2',
+      alertId: 'a2',
+      ruleId: 'buying-stopped',
+      userId: b!,
+      clockMs: ago(3),
+      value: '238.10',
+    }),
     alertRow({ messageId: 'm3', alertId: 'a3', userId: c!, clockMs: ago(29), value: '671' }),
     alertRow({
       messageId: 'm4',

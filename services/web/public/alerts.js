@@ -67,13 +67,15 @@ const silent = {
 
 /** What happened, after the user's name. */
 export function words(alert) {
-  const quiet = lasting(alert.thresholdMs)
+  const [silence, end] = alert.ofPurchases
+    ? ['has bought nothing', 'bought again']
+    : ['has been quiet', 'came back']
   if (alert.status === 'resolved')
     return alert.reason === 'late'
       ? 'was here in time: the click came late'
-      : `came back after ${lasting(alert.clockMs - alert.sinceMs)}`
+      : `${end} after ${lasting(alert.clockMs - alert.sinceMs)}`
   if (alert.status === 'cancelled') return 'is no longer watched: the rule is gone'
-  return `has been quiet for ${quiet}${silent[alert.status] ?? ''}`
+  return `${silence} for ${lasting(alert.thresholdMs)}${silent[alert.status] ?? ''}`
 }
 
 const deliveries = {

@@ -4,7 +4,8 @@ import { at, glow, h } from './dom.js'
 import { counted, dayName, share } from './format.js'
 
 let retention = null
-let unit = null
+let unit = 'day'
+let chosen = false
 /** What each cell said last, by unit, cohort and step: a cell that changed glows. */
 const said = new Map()
 
@@ -12,6 +13,7 @@ export function startRetention() {
   for (const radio of document.querySelectorAll('input[name=unit]'))
     radio.addEventListener('change', () => {
       unit = radio.value
+      chosen = true
       draw()
     })
 }
@@ -19,7 +21,7 @@ export function startRetention() {
 export function showRetention(update) {
   retention = update
   // Weeks say more once there are some; what a viewer chose stays.
-  unit ??= update.week.cohorts.length >= 5 ? 'week' : 'day'
+  if (!chosen) unit = update.week.cohorts.length >= 5 ? 'week' : 'day'
   document.querySelector(`input[name=unit][value=${unit}]`).checked = true
   draw()
 }

@@ -34,11 +34,7 @@ export function startRisk() {
     })
   at('risk-more').addEventListener('click', () => {
     all = !all
-    at('risk').style.minHeight = ''
     list()
-  })
-  addEventListener('resize', () => {
-    at('risk').style.minHeight = ''
   })
 }
 
@@ -95,8 +91,6 @@ function list() {
   const more = at('risk-more')
   more.hidden = users.length <= shownMax
   say(more, all ? 'Show fewer' : `Show all ${counted(users.length)}`)
-  // As tall as it ever was: the page below does not move when a row leaves.
-  if (!all) at('risk').style.minHeight = `${at('risk').offsetHeight}px`
 }
 
 function makeRow(user) {
@@ -139,7 +133,7 @@ function tickRow(row) {
   say(row.querySelector('.quiet-for'), growing(quietMs))
 }
 
-/** Called every second: silences grow between two messages. */
+/** Called between two messages: silences grow. */
 export function tickRisk() {
   for (const row of at('risk-rows').children) tickRow(row)
 }
