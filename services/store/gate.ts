@@ -53,7 +53,9 @@ export async function openGate(control: EngineConnection): Promise<Gate> {
     for (const { word, called } of wordsOf(sql))
       if (refusedWords.test(word) || (called && outside.has(word)))
         throw denied(`${word} reaches beyond the tables: it is refused, as a name too.`)
-    const format = /\sFORMAT (\w+)$/.exec(sql)?.[1]
+    const format = /\sFORMAT (\w+)( SETTINGS .*)?$/.exec(
+      withoutTexts(sql).replaceAll(quotedNames, '``'),
+    )?.[1]
     return { sql, format, isSelect: kind === 'SELECT' || kind === 'WITH' }
   }
 }
@@ -72,10 +74,16 @@ async function rewrite(control: EngineConnection, text: string): Promise<string>
   }
 }
 
+const quotedNames = /`(?:[^`\\]|\\.)*`/gs
+
+/** The engine writes every text in one way: in single quotes, with backslashes before what is special. */
+function withoutTexts(sql: string): string {
+  return sql.replaceAll(/'(?:[^'\\]|\\.)*'/gs, "''")
+}
+
 /** All names and keywords outside of texts, in lower case, and whether a bracket follows. */
 function wordsOf(sql: string) {
-  const bare = sql.replaceAll(/'(?:[^'\\]|\\.)*'/gs, "''")
-  const words = bare.matchAll(/(?:`((?:[^`\\]|\\.)*)`|([A-Za-z_]\w*))(\s*\()?/gs)
+  const words = withoutTexts(sql).matchAll(/(?:`((?:[^`\\]|\\.)*)`|([A-Za-z_]\w*))(\s*\()?/gs)
   return Array.from(words, ([, quotedWord, word, bracket]) => ({
     word: (quotedWord ?? word!).toLowerCase(),
     called: bracket !== undefined,

@@ -11,8 +11,9 @@ const shared = {
 } as const
 
 /**
- * One batch, one block, one part, all or nothing. Parsing in parallel would cut blocks at 10 MB, so it is
- * off; then a block ends at max_insert_block_size rows, far above a batch.
+ * One batch, one block, one part, all or nothing. Parsing in parallel cuts blocks at 10 MB, which only
+ * min_insert_block_size_* join again: it is off, so that a block ends at max_insert_block_size rows, far
+ * above a batch, and nowhere else.
  */
 export const writing = {
   ...shared,

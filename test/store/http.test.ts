@@ -180,8 +180,10 @@ describe('the interface', () => {
   })
 
   test('gives one document of JSON however many blocks there are', async () => {
-    const json = await (await ask('SELECT number FROM numbers(200000) FORMAT JSON')).text()
-    assert.equal(JSON.parse(json).rows, 200_000)
+    for (const end of ['', ' SETTINGS extremes = 0']) {
+      const json = await (await ask(`SELECT number FROM numbers(200000) FORMAT JSON${end}`)).text()
+      assert.equal(JSON.parse(json).rows, 200_000)
+    }
     const csv = await (await ask('SELECT number FROM numbers(200000) FORMAT CSVWithNames')).text()
     assert.equal(csv.split('"number"').length, 2)
   })
