@@ -15,6 +15,7 @@ import type { Batch } from './batch.ts'
 import { dayOf } from './fold/settings.ts'
 import { snapshotPartition } from './fold/snapshot.ts'
 import type { PartitionState, User } from './fold/state.ts'
+import { timersHeld } from './fold/timer.ts'
 import { dayRow, dayText, type Place, type Row, sessionRow, userRow, versionAt } from './rows.ts'
 
 export interface FlushTarget {
@@ -156,6 +157,7 @@ function progressRow(
     next_offset: reached.nextOffset,
     clock: known ? rowTime(state.clockMs) : null,
     clock_day: known ? dayOf(state.settings, state.clockMs) : -1,
+    held: timersHeld(state) ?? '',
     state: snapshotPartition(state),
     last_hash: reached.lastHash,
     version: versionAt(place.epoch, reached.nextOffset),

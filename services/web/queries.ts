@@ -147,7 +147,7 @@ export const setup: Figure = {
 
 export const partitions: Figure = {
   rule: 'Records of the log whose effects are in the tables, by partition; behind: its clock against the furthest one.',
-  sql: `SELECT topic, partition, next_offset, toUnixTimestamp64Milli(clock) AS clock_ms
+  sql: `SELECT topic, partition, next_offset, held, toUnixTimestamp64Milli(clock) AS clock_ms
         FROM progress FINAL WHERE endsWith(topic, 'clicks') ORDER BY topic, partition`,
 }
 

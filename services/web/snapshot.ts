@@ -83,6 +83,8 @@ export interface Snapshot {
       readonly partition: number
       readonly nextOffset: number
       readonly clockMs: number | null
+      /** Why alert timers wait there: import, hole, low intake; empty while they do not. */
+      readonly held: string
     }[]
     readonly rejects: readonly {
       readonly kind: string
@@ -222,6 +224,7 @@ async function readHealth(store: Store): Promise<Snapshot['health']> {
       partition: Number(row.partition),
       nextOffset: Number(row.next_offset),
       clockMs: optional(row.clock_ms),
+      held: String(row.held),
     })),
     rejects: rejects.map(row => ({
       kind: String(row.kind),

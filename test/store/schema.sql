@@ -120,6 +120,7 @@ CREATE TABLE ebb.progress
     `next_offset` UInt64 COMMENT 'the first record whose effects may be missing',
     `clock` Nullable(DateTime64(3, 'UTC')),
     `clock_day` Int32 COMMENT 'day of the clock in the project\'s zone, days since 1970-01-01; -1 before the first record',
+    `held` LowCardinality(String) COMMENT 'why alert timers wait: import, hole, low intake; empty while they do not',
     `state` String CODEC(ZSTD(1)),
     `last_hash` String COMMENT 'of the record before next_offset, to tell this log from another',
     `version` UInt64,

@@ -240,6 +240,7 @@ test('rules, endpoints and currency in force; rejects by kind; where the log sta
     partition: 0,
     nextOffset: shop.visits.length,
     clockMs: shopClockMs,
+    held: '',
   })
 })
 

@@ -142,6 +142,19 @@ test('new rows arrive without a reload', { skip }, async t => {
   assert.deepEqual(complaints, [])
 })
 
+test('alerts that wait because clicks are missing are said, and no longer when they go on', {
+  skip,
+}, async t => {
+  const web = await serve(t, { replay: true })
+  const { page } = await open(t, web, { scheme: 'light', viewport: desktop })
+  const rows = shop.visits.length + 1
+  const clockMs = shopClockMs + 3_600_000
+  await opened.store.insert('progress', [progressRow(clockMs, rows, 3, 'low intake')])
+  await page.locator('#held').getByText('alert timers wait').waitFor()
+  await opened.store.insert('progress', [progressRow(clockMs, rows, 4)])
+  await page.locator('#held').waitFor({ state: 'hidden' })
+})
+
 test('a click on a user opens his detail, Escape closes it', { skip }, async t => {
   const web = await serve(t, { replay: true })
   const { page, complaints } = await open(t, web, { scheme: 'dark', viewport: phone })

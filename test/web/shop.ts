@@ -155,7 +155,12 @@ export function sessionRows(shop: Shop): object[] {
   }))
 }
 
-export function progressRow(clockMs: number, nextOffset: number, version: number): object {
+export function progressRow(
+  clockMs: number,
+  nextOffset: number,
+  version: number,
+  held = '',
+): object {
   return {
     topic: 'demo.clicks',
     partition: 0,
@@ -163,6 +168,7 @@ export function progressRow(clockMs: number, nextOffset: number, version: number
     next_offset: nextOffset,
     clock: rowTime(clockMs),
     clock_day: dayOf(clockMs),
+    held,
     state: '',
     last_hash: '',
     version,

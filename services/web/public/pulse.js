@@ -45,7 +45,22 @@ export function showActive(active) {
   else count(at('sticky'), active.stickiness, share)
 }
 
+/** Why alerts wait: what a team must know before it trusts a quiet day. */
+const heldWords = {
+  import: 'History is being imported: alert timers wait until the project is live (ebb live).',
+  hole: 'No click could come in for a while: alert timers wait until trackers have caught up. Sessions go on.',
+  'low intake':
+    'Far fewer clicks than usual at this hour: alert timers wait, as it is clicks that are missing rather than users. Sessions go on.',
+}
+
+function showHeld(partitions) {
+  const held = partitions.find(one => one.held !== '')?.held
+  at('held').hidden = held === undefined
+  if (held !== undefined) say(at('held'), heldWords[held])
+}
+
 export function showHealth(health, pulse) {
+  showHeld(health.partitions)
   const records = plural(pulse.records, 'record')
   const moved = pulse.stillMs < 2_000 ? 'moving' : `last moved ${lasting(pulse.stillMs)} ago`
   say(
