@@ -5,6 +5,7 @@ import type { Click, Dead } from '../log/record.ts'
 import { rowMoney, rowTime } from '../store/rows.ts'
 import { type AlertRows, alertRows } from './alert-row.ts'
 import type { Effects } from './fold/effects.ts'
+import { moneyKind } from './fold/money.ts'
 import type { PartitionState } from './fold/state.ts'
 import { dayRow, epochUnit, type Place, type Row, sessionRow, tombstoneRow } from './rows.ts'
 
@@ -105,7 +106,7 @@ export function gatherEffects(
     },
     aside(click, amountMinor) {
       clickRow(click, 'aside', false, amountMinor)
-      reject(click, 'aside', click.type, 'No activity: counted, and in no session.', '')
+      reject(click, 'aside', asideReason(click), 'No activity: counted, and in no session.', '')
     },
     duplicate: click =>
       reject(click, 'duplicate', 'id', 'This id is in an open session already.', bytesOf(current)),
@@ -121,6 +122,12 @@ export function gatherEffects(
     oldDay: (user, day) => batchNow().oldDays.push({ userId: user.id, day }),
     erased: userId => batchNow().erased.push(userId),
   }
+}
+
+function asideReason(click: Click): string {
+  if (click.type === 'identify' || click.type === 'group' || click.type === 'alias')
+    return click.type
+  return moneyKind(click.name) === 'refund' ? 'refund' : 'server event'
 }
 
 /** What stood on the log, readable: JSON as it is, anything else in base64; at most 64 KiB of it. */
