@@ -21,37 +21,40 @@ const contentTypes: readonly (readonly [RegExp, string])[] = [
   [/^(RowBinary|Native|Parquet|Arrow|ORC|Avro|MsgPack|BSON|Npy)/, 'application/octet-stream'],
 ]
 
+/** A request that was understood, and where its answer goes. */
+export interface Exchange {
+  readonly question: Question
+  readonly response: ServerResponse
+  /** Aborted when the client leaves before it has the whole answer. */
+  readonly gone: AbortSignal
+}
+
 /** Resolves when all is sent. Rejects, with nothing sent yet, when the engine refuses; else never. */
 export async function answer(
-  response: ServerResponse,
-  question: Question,
+  exchange: Exchange,
   format: string,
-  gone: AbortSignal,
   ask: () => AsyncGenerator<Uint8Array> | Promise<EngineResult>,
 ): Promise<void> {
   const asked = ask()
   if (asked instanceof Promise) {
     const result = await asked
-    writeHead(response, question, format, summaryOf(result))
-    return send(response, question, gone, [result.bytes])
+    writeHead(exchange, format, summaryOf(result))
+    return send(exchange, [result.bytes])
   }
   // An error before the first piece still gets a status of its own.
   const first = await asked.next()
   const tag = randomBytes(8).toString('hex')
-  writeHead(response, question, format, { 'x-clickhouse-exception-tag': tag })
+  writeHead(exchange, format, { 'x-clickhouse-exception-tag': tag })
   async function* pieces() {
     if (first.done) return
     yield first.value
     yield* asked as AsyncGenerator<Uint8Array>
   }
-  return send(response, question, gone, pieces(), error =>
-    exceptionBlock(tag, exceptionOf(error).text),
-  )
+  return send(exchange, pieces(), error => exceptionBlock(tag, exceptionOf(error).text))
 }
 
 function writeHead(
-  response: ServerResponse,
-  question: Question,
+  { response, question }: Exchange,
   format: string,
   headers: Readonly<Record<string, string>>,
 ): void {
@@ -78,9 +81,7 @@ function summaryOf({ rowsRead, bytesRead, elapsedSeconds }: EngineResult) {
 }
 
 async function send(
-  response: ServerResponse,
-  question: Question,
-  gone: AbortSignal,
+  { response, question, gone }: Exchange,
   pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   blockOf?: (error: unknown) => string,
 ): Promise<void> {

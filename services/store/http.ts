@@ -14,7 +14,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { EbbError } from '../base/errors.ts'
-import { answer } from './answer.ts'
+import { answer, type Exchange } from './answer.ts'
 import type { EmbeddedStore } from './embedded.ts'
 import { exceptionOf } from './exception.ts'
 import { exception } from './failure.ts'
@@ -48,8 +48,11 @@ export async function serveStore(options: {
   const gate = await openGate(control)
   const pool = openPool(store, control)
   const service = { store, gate, pool, writer: users === 'write' }
+  const handling = new Set<Promise<void>>()
   const server = createServer({ maxHeaderSize: 262_144 }, (request, response) => {
-    handle(service, request, response).catch(error => fail(response, error))
+    const work = handle(service, request, response).catch(error => fail(response, error))
+    handling.add(work)
+    work.then(() => handling.delete(work))
   })
   server.timeout = idleMs
   await new Promise<void>((resolve, reject) => {
@@ -62,6 +65,8 @@ export async function serveStore(options: {
       const closed = new Promise(resolve => server.close(resolve))
       server.closeAllConnections()
       await closed
+      // Each kills its query, for which it needs the connections that close next.
+      await Promise.all(handling)
       await pool.close()
       await control.close()
     },
@@ -74,6 +79,7 @@ function listenFailure(error: Error & { code?: string }, port: number): Error {
 }
 
 async function handle(service: Service, request: IncomingMessage, response: ServerResponse) {
+  const gone = goneSignal(response)
   const refusal = strangeness(request)
   if (refusal) return reply(response, 403, refusal)
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://ebb')
@@ -88,7 +94,7 @@ async function handle(service: Service, request: IncomingMessage, response: Serv
   const question = await readQuestion(request, { bodyBytesMax, inserts: writer })
   const role = roleOf(question, writer)
   if (question.sql.trim() === '') throw exception(62, 'SYNTAX_ERROR', 'Empty query')
-  await (role === 'writer' ? write : read)(service, question, response)
+  await (role === 'writer' ? write : read)(service, { question, response, gone })
 }
 
 /** Why this request is not one that a program of this machine sends, if so. */
@@ -115,7 +121,8 @@ function roleOf({ user, password }: Question, writer: boolean): 'reader' | 'writ
 const streamed =
   /^(JSONEachRow|JSONLines|NDJSON|JSONCompactEachRow|TabSeparated|TSV|TabSeparatedRaw|TSVRaw|CSV|RowBinary|Native)$/
 
-async function read(service: Service, question: Question, response: ServerResponse): Promise<void> {
+async function read(service: Service, exchange: Exchange): Promise<void> {
+  const { question, gone } = exchange
   const statement = await service.gate(question.sql)
   const format = statement.format ?? question.format
   const streams = statement.isSelect && streamed.test(format)
@@ -126,9 +133,8 @@ async function read(service: Service, question: Question, response: ServerRespon
     readonly: 1,
   }
   const want = { database: databaseOf(service, question), settings }
-  const gone = goneSignal(response)
   await service.pool.use(want, gone, connection =>
-    answer(response, question, format, gone, () =>
+    answer(exchange, format, () =>
       streams
         ? connection.stream(statement.sql, format, question.params)
         : connection.result(statement.sql, format, question.params),
@@ -136,16 +142,12 @@ async function read(service: Service, question: Question, response: ServerRespon
   )
 }
 
-async function write(
-  service: Service,
-  question: Question,
-  response: ServerResponse,
-): Promise<void> {
-  const want = { database: databaseOf(service, question), settings: question.settings }
-  const { sql, format, params } = question
-  const gone = goneSignal(response)
+async function write(service: Service, exchange: Exchange): Promise<void> {
+  const { question, gone } = exchange
+  const { sql, format, params, settings } = question
+  const want = { database: databaseOf(service, question), settings }
   await service.pool.use(want, gone, connection =>
-    answer(response, question, format, gone, () => connection.result(sql, format, params)),
+    answer(exchange, format, () => connection.result(sql, format, params)),
   )
 }
 

@@ -8,8 +8,8 @@ import type { EngineConnection, EngineSettings } from './connection.ts'
 import type { EmbeddedStore } from './embedded.ts'
 import { exception } from './failure.ts'
 
-/** Each running query holds a thread of Node's pool (UV_THREADPOOL_SIZE=16). */
-const runningMax = 4
+/** Each running query holds a thread of Node's pool, and ingest, the log and the files need theirs. */
+const runningMax = Math.max(1, Math.floor(Number(process.env.UV_THREADPOOL_SIZE ?? 4) / 4))
 /** Past it a query is refused at once. */
 const waitingMax = 64
 /** Connections kept open while nobody uses them; past it the one unused for longest is closed. */
@@ -37,14 +37,13 @@ export interface Pool {
     gone: AbortSignal,
     task: (connection: EngineConnection) => Promise<Result>,
   ): Promise<Result>
-  /** Resolves when the last use is over. */
+  /** To be called when the last use is over. */
   close(): Promise<void>
 }
 
 export function openPool(store: EmbeddedStore, control: EngineConnection): Pool {
   const idle: Held[] = []
   const waiting: (() => void)[] = []
-  const uses = new Set<Promise<unknown>>()
   let running = 0
   let opened = 0
   let closed = false
@@ -78,38 +77,25 @@ export function openPool(store: EmbeddedStore, control: EngineConnection): Pool 
     await Promise.all(surplus.map(({ connection }) => connection.close()))
   }
 
-  async function useOne<Result>(
-    { database, settings }: Want,
-    gone: AbortSignal,
-    task: (connection: EngineConnection) => Promise<Result>,
-  ): Promise<Result> {
-    await turn()
-    try {
-      gone.throwIfAborted()
-      const held = await take(database, settings)
-      try {
-        return await killable(task(held.connection), gone, isSettled =>
-          kill(control, held.mark, isSettled),
-        )
-      } finally {
-        await giveBack(held)
-      }
-    } finally {
-      endTurn()
-    }
-  }
-
   return {
-    use(want, gone, task) {
-      const use = useOne(want, gone, task)
-      const settled = Promise.allSettled([use])
-      uses.add(settled)
-      settled.then(() => uses.delete(settled))
-      return use
+    async use({ database, settings }, gone, task) {
+      await turn()
+      try {
+        gone.throwIfAborted()
+        const held = await take(database, settings)
+        try {
+          gone.throwIfAborted()
+          const work = task(held.connection)
+          return await killable(work, gone, isSettled => kill(control, held.mark, isSettled))
+        } finally {
+          await giveBack(held)
+        }
+      } finally {
+        endTurn()
+      }
     },
     async close() {
       closed = true
-      await Promise.all(uses)
       await Promise.all(idle.splice(0).map(({ connection }) => connection.close()))
     },
   }
@@ -126,7 +112,6 @@ async function killable<Result>(
   const onGone = () => {
     killed = kill(() => settled)
   }
-  if (gone.aborted) onGone()
   gone.addEventListener('abort', onGone)
   try {
     return await work

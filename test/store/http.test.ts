@@ -289,6 +289,7 @@ describe('@clickhouse/client', () => {
 })
 
 describe('side by side', () => {
+  const runningMax = Number(process.env.UV_THREADPOOL_SIZE ?? 4) / 4
   const running = () =>
     store.query("SELECT 1 FROM system.processes WHERE Settings['log_comment'] LIKE 'ebb-http-%'")
   const long = 'SELECT sum(sipHash64(number)) FROM numbers(toUInt64(1e11))'
@@ -322,7 +323,7 @@ describe('side by side', () => {
     const answers = Array.from({ length: 6 }, () =>
       ask(long, {}, { signal: leave.signal }).catch(error => error.name),
     )
-    await untilRunning(4)
+    await untilRunning(runningMax)
     await store.insert('t', [{ n: 3, s: 'three' }])
     assert.deepEqual(await store.query('SELECT count() AS count FROM t'), [{ count: '3' }])
     leave.abort()
@@ -334,7 +335,7 @@ describe('side by side', () => {
   test('past a number of waiting queries the next is refused', async () => {
     const leave = new AbortController()
     const refused = Promise.withResolvers<number>()
-    const ends = Array.from({ length: 4 + 64 + 1 }, () =>
+    const ends = Array.from({ length: runningMax + 64 + 1 }, () =>
       ask(long, {}, { signal: leave.signal }).then(
         ({ status }) => refused.resolve(status),
         error => error,
