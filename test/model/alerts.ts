@@ -153,7 +153,9 @@ function firstExpectedMs(
   model: Model,
 ): number {
   const { r, alpha, a, b } = model
-  const days = purchaseDays(history).filter(day => day <= dayOf(since))
+  const days = purchaseDays(history).filter(
+    day => day <= dayOf(since) || readings.expectedCountsDaysAfterSince,
+  )
   const x = days.length - 1
   const tx = (days.at(-1)! - days[0]!) / 7
   for (let q = Math.ceil(when.notBeforeMs / dayMs); ; q++) {

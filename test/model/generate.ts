@@ -13,8 +13,8 @@ export type Log = { args: string[]; lines: string[] }
 const users = ['a', 'b', '\uff5e', '\u{1f600}']
 
 type Fields = Record<string, unknown>
-/** A line to be, given the time that the log has come to. */
-type Step = { forwardMs: number; lineOf: (now: number) => Fields | string; isRepeat?: boolean }
+/** A line to be, given the time that the log has come to and its clicks so far, newest first. */
+type Step = { forwardMs: number; lineOf: (now: number, clicks: string[]) => Fields | string | null }
 
 type Scale = {
   name: 'tiny' | 'days'
@@ -23,6 +23,8 @@ type Scale = {
   forwardMs: fc.Arbitrary<number>
   /** How far behind it a click is. */
   behindMs: fc.Arbitrary<number>
+  /** How long after a click the same visit goes on, up to the gap and just beyond. */
+  revisitMs: number[]
   flags: fc.Arbitrary<string[]>
   durations: string[]
   maxAges: string[]
@@ -45,6 +47,7 @@ const tiny: Scale = {
     { weight: 3, arbitrary: sum(pick(5, 10, 15, 20, 30), jitterMs) },
     { weight: 1, arbitrary: sum(pick(50, 100, 200), jitterMs) },
   ),
+  revisitMs: [1, 5, 9, 10, 11],
   flags: fc
     .tuple(
       fc.constant(['--gap', '10ms']),
@@ -68,16 +71,19 @@ const tiny: Scale = {
 
 const hourMs = 3_600_000
 
+const wholeDays = pick(0, 0, 1, 1, 1, 2, 3, 5, 7, 14, 25, 30, 60, 90).map(count => count * dayMs)
+
 const days: Scale = {
   name: 'days',
-  startMs: 400 * dayMs,
-  forwardMs: sum(
-    pick(0, 0, 1, 1, 1, 2, 3, 5, 7, 14, 25, 30, 60, 90).map(count => count * dayMs),
-    pick(0, 0, 0, 60_000, hourMs / 2, hourMs, 12 * hourMs),
-    jitterMs,
+  // A minute before midnight: the same visit goes on into the next day.
+  startMs: 400 * dayMs - 60_000,
+  forwardMs: fc.oneof(
+    wholeDays,
+    sum(wholeDays, pick(0, 60_000, hourMs / 2, hourMs, 12 * hourMs), jitterMs),
   ),
   behindMs: fc.oneof(
-    { weight: 8, arbitrary: jitterMs },
+    { weight: 6, arbitrary: fc.constant(0) },
+    { weight: 3, arbitrary: jitterMs },
     { weight: 1, arbitrary: sum(pick(60_000, hourMs / 2, hourMs), jitterMs) },
     {
       weight: 1,
@@ -87,6 +93,7 @@ const days: Scale = {
       ),
     },
   ),
+  revisitMs: [60_000, hourMs / 2, hourMs / 2 + 1, hourMs],
   flags: fc
     .tuple(
       flag('--gap', null, '30m', '1h'),
@@ -267,6 +274,24 @@ function tickStep(scale: Scale): fc.Arbitrary<Step> {
     .map(({ forwardMs, behindMs }) => ({ forwardMs, lineOf: now => ({ tick: now - behindMs }) }))
 }
 
+/** The same bytes once more, as a tracker would send them again. */
+const repeatStep: fc.Arbitrary<Step> = fc
+  .nat({ max: 6 })
+  .map(back => ({ forwardMs: 0, lineOf: (_now, clicks) => clicks[back] ?? null }))
+
+/** The same visit goes on, or just not, and we hear of it only now. */
+function revisitStep(scale: Scale): fc.Arbitrary<Step> {
+  const afterMs = fc.constantFrom(...scale.revisitMs)
+  return fc.tuple(fc.nat({ max: 6 }), afterMs).map(([back, afterMs]) => ({
+    forwardMs: 0,
+    lineOf: (_now, clicks) => {
+      if (!clicks[back]) return null
+      const { messageId: _, receivedAt: __, logTime: ___, ...click } = JSON.parse(clicks[back])
+      return { ...click, timestamp: click.timestamp + afterMs }
+    },
+  }))
+}
+
 const liveStep: fc.Arbitrary<Step> = jitterMs.map(behindMs => ({
   forwardMs: 0,
   lineOf: now => ({ live: now - behindMs }),
@@ -285,12 +310,10 @@ export type LogOptions = {
 
 function stepsOf(scale: Scale, options: LogOptions): fc.Arbitrary<Step[]> {
   const { hasAlerts = true, hasChanges = true, changesGap = false, linesMax = 40 } = options
-  const repeat: fc.Arbitrary<Step> = fc
-    .nat({ max: 6 })
-    .map(back => ({ forwardMs: 0, lineOf: () => ({ back }), isRepeat: true }))
   const weighted: { weight: number; arbitrary: fc.Arbitrary<Step> }[] = [
     { weight: 30, arbitrary: clickStep(scale) },
-    { weight: 3, arbitrary: repeat },
+    { weight: 3, arbitrary: repeatStep },
+    { weight: 2, arbitrary: revisitStep(scale) },
     { weight: 6, arbitrary: tickStep(scale) },
     { weight: 1, arbitrary: still(deadLine) },
   ]
@@ -323,18 +346,14 @@ function stepsOf(scale: Scale, options: LogOptions): fc.Arbitrary<Step[]> {
   return fc.tuple(rules, imports, body).map(parts => parts.flat())
 }
 
-/** A repeat is the same bytes once more, as a tracker would send them again. */
 function linesOf(steps: Step[], startMs: number): string[] {
   const lines: string[] = []
   let now = startMs
   for (const step of steps) {
     now = Math.max(startMs, now + step.forwardMs)
-    const line = step.lineOf(now)
-    if (step.isRepeat) {
-      const clicks = lines.filter(text => text.startsWith('{"userId"'))
-      const again = clicks.at(-1 - Number((line as Fields).back))
-      if (again) lines.push(again)
-    } else lines.push(typeof line === 'string' ? line : JSON.stringify(line))
+    const clicks = lines.filter(text => text.startsWith('{"userId"')).reverse()
+    const line = step.lineOf(now, clicks)
+    if (line !== null) lines.push(typeof line === 'string' ? line : JSON.stringify(line))
   }
   return lines
 }
@@ -384,6 +403,40 @@ export function jumbledLogs(): fc.Arbitrary<Log> {
     .map(({ flags, lines }) => ({
       args: [...common, ...flags.flat()],
       lines: [...lines, { tick: 100 }].map(line => JSON.stringify(line)),
+    }))
+}
+
+/** Computed thresholds: purchases and returns on neighbouring days, late ones, and long silences. */
+export function purchaseLogs(): fc.Arbitrary<Log> {
+  const userId = pick('a', 'a', 'b')
+  const event = pick<Fields>({ event: 'purchase' }, { event: 'purchase' }, {})
+  const visit: fc.Arbitrary<Step> = fc
+    .record({ forwardMs: days.forwardMs, behindMs: days.behindMs, userId, event })
+    .map(({ forwardMs, behindMs, userId, event }) => ({
+      forwardMs,
+      lineOf: now => ({ userId, timestamp: now - behindMs, ...event }),
+    }))
+  const step = fc.oneof(
+    { weight: 6, arbitrary: visit },
+    { weight: 3, arbitrary: revisitStep(days) },
+    { weight: 3, arbitrary: tickStep(days) },
+    { weight: 1, arbitrary: still(modelLine) },
+  )
+  const ruleOf = (id: string) =>
+    fc
+      .record({ when: whenOf(days, id), escalate: fc.subarray(['60d', '100d', '150d']) })
+      .map(({ when, escalate }) => {
+        const then = Object.fromEntries([['then', { escalate, max_age: '100d' }]])
+        return JSON.stringify({ rule: { id, when, ...then } })
+      })
+  return fc
+    .record({
+      rules: fc.tuple(ruleOf('r2'), ruleOf('r3')),
+      steps: fc.array(step, { minLength: 2, maxLength: 25 }),
+    })
+    .map(({ rules, steps }) => ({
+      args: ['--signals', '--summary'],
+      lines: [...rules, ...linesOf(steps, days.startMs)],
     }))
 }
 

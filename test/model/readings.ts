@@ -30,6 +30,11 @@ type Readings = {
    * that very record begins the silence (a late purchase)?
    */
   entersWithSilence: boolean
+  /**
+   * alert-rule.md 2 and foresight.md: while a recorded silence goes on, does a purchase of the same
+   * visit on the next day count for its `expected` threshold ("at his last purchase")?
+   */
+  expectedCountsDaysAfterSince: boolean
   /** pipe.md, step 3: is an import after a `live` line held? design.md 2: "no way back". */
   holdsAfterLive: boolean
   /** design.md 2: older than arrival - 90 d is quarantined; pipe.md knows the reason `future` only. */
@@ -42,6 +47,7 @@ export const readings: Readings = {
   cutSession: 'whole',
   returned: 'arrival',
   entersWithSilence: true,
+  expectedCountsDaysAfterSince: false,
   holdsAfterLive: false,
   quarantinesPastUnderLog: true,
 }

@@ -405,4 +405,47 @@ export const pipeCases: Case[] = [
     of: ['user'],
     expected: [user('u', { sessions: 1, clicks: 2, meanSessionMs: 6, bounceShare: 0 })],
   },
+  {
+    name: 'pipe signals: slowing begins above 1.5',
+    args: ['--signals'],
+    lines: [
+      ...[0, 2, 4, 6, 8, 10].map(day => click('a', day * dayMs)),
+      ...[0, 2, 4, 6, 8, 10].map(day => click('b', day * dayMs - (day > 9 ? 1 : 0))),
+      order('c', 0, 1),
+      tick(13 * dayMs),
+    ].sort((one, other) => timeOf(one) - timeOf(other)),
+    of: ['user'],
+    expected: [
+      user('a', { quietRatio: 1.5, state: 'active' }),
+      user('b', { usualGapMs: 2 * dayMs, quietRatio: 1.5, state: 'slowing' }),
+      user('c', { state: 'active' }),
+    ],
+  },
+  {
+    name: 'pipe signals: the usual gap looks at the last 90 days, today among them',
+    args: ['--signals'],
+    lines: [
+      click('out', 0),
+      ...[1, 2, 3, 4, 5].map(day => click('out', day * dayMs)),
+      ...[1, 2, 3, 4, 5, 6].map(day => click('in', day * dayMs)),
+      tick(90 * dayMs),
+    ].sort((one, other) => timeOf(one) - timeOf(other)),
+    of: ['user'],
+    expected: [
+      user('in', { activeDays90: 6, usualGapMs: dayMs, state: 'quiet' }),
+      user('out', { activeDays90: 5, usualGapMs: null, state: 'active' }),
+    ],
+  },
+  {
+    name: 'pipe signals: returned goes by what was known when the activity came',
+    args: ['--signals'],
+    lines: [
+      order('u', 30 * dayMs, 1),
+      order('u', 0, 1),
+      order('v', 0, 1),
+      order('v', 30 * dayMs, 1),
+    ],
+    of: ['user'],
+    expected: [user('u', { state: 'active' }), user('v', { state: 'returned' })],
+  },
 ]

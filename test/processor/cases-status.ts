@@ -200,4 +200,20 @@ export const statusCases: Case[] = [
       alert('often', 'fired', 30 * dayMs + 9, 73 * dayMs),
     ],
   },
+  {
+    name: 'alert expected: a purchase of the same visit on the next day is no other silence',
+    args: ['--disorder', '0'],
+    lines: [
+      ruleOf(
+        { expected: { gone_after: '90d', probability: 0.9, not_before: '2d' } },
+        { does: { max_age: '400d' } },
+      ),
+      order('u', dayMs - 60_000, 1),
+      tick(50 * dayMs),
+      order('u', dayMs + 60_000, 1),
+      tick(200 * dayMs),
+    ],
+    of: ['alert'],
+    expected: [alert('u', 'fired', dayMs - 60_000, 48 * dayMs)],
+  },
 ]

@@ -334,4 +334,32 @@ export const whoCases: Case[] = [
     of: ['alert'],
     expected: [alert('u', 'fired', 0, 100)],
   },
+  {
+    name: 'alert 7: who entered the audience during an import is overdue from there at Live',
+    args: tight,
+    lines: [
+      quiet(100, { who: { segment: 'x' }, does: { max_age: '50ms' } }),
+      click('u', 0, { imported: true }),
+      click('v', 0, { imported: true }),
+      audience('v', 'x'),
+      click('z', 1000, { imported: true }),
+      audience('u', 'x'),
+      live(1040),
+    ],
+    of: ['alert'],
+    expected: [alert('u', 'fired', 0, 100), alert('v', 'stale', 0, 100)],
+  },
+  {
+    name: 'alert 7: a due time moved into the past during an import is overdue from there at Live',
+    args: tight,
+    lines: [
+      quiet(5000, { does: { max_age: '50ms' } }),
+      click('u', 0, { imported: true }),
+      click('z', 1000, { imported: true }),
+      quiet(100, { does: { max_age: '50ms' } }),
+      live(1040),
+    ],
+    of: ['alert'],
+    expected: [alert('u', 'fired', 0, 100)],
+  },
 ]

@@ -8,7 +8,14 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { runPipe } from '../../services/processor/pipe/run.ts'
 import * as checks from '../model/checks.ts'
-import { disorderedLogs, jumbledLogs, type Log, type LogOptions, logs } from '../model/generate.ts'
+import {
+  disorderedLogs,
+  jumbledLogs,
+  type Log,
+  type LogOptions,
+  logs,
+  purchaseLogs,
+} from '../model/generate.ts'
 import { runModel } from '../model/pipe.ts'
 
 const seed = Number(process.env.EBB_SEED ?? 20_240_611)
@@ -59,6 +66,7 @@ const kinds: { name: string; runs: number; arbitrary: fc.Arbitrary<Log> }[] = [
   },
   { name: 'alerts', runs: 600, arbitrary: logs() },
   { name: 'alerts under a changing gap', runs: 200, arbitrary: logs({ changesGap: true }) },
+  { name: 'computed thresholds', runs: 1500, arbitrary: purchaseLogs() },
   { name: 'signals and long silences', runs: 600, arbitrary: logs({ scale: 'days' }) },
 ]
 
@@ -99,7 +107,7 @@ function withTicks({ args, lines }: Log): string[] {
 }
 
 test('sessions and signals do not depend on how densely ticks stand', () => {
-  // Without message ids, since line:<n> would move; `at` of the output is all that may differ.
+  // Every click gets a message id: `line:<n>` would move with the ticks before it.
   const sparse = logs({ hasAlerts: false, hasChanges: false })
   check(sparse, 300, log => {
     const stamped = log.lines.map((line, index) =>
