@@ -41,8 +41,8 @@ export function sinceMs(user: User, rule: Rule, episode: Episode | undefined): n
   return sinceKindOf(rule.when) === 'purchase' ? user.lastPurchaseMs : user.lastSeenMs
 }
 
-/** The rule's first threshold for this user; NaN: unknown, so no timer. */
-function firstThresholdMs(state: PartitionState, user: User, rule: Rule): number {
+/** The rule's first threshold for this user's silence since `since`; NaN: unknown, so no timer. */
+function firstThresholdMs(state: PartitionState, user: User, rule: Rule, since: number): number {
   const { when } = rule
   if (when.kind === 'quiet') return when.quietForMs
   if (when.kind === 'ratio') {
@@ -50,13 +50,17 @@ function firstThresholdMs(state: PartitionState, user: User, rule: Rule): number
     return Math.round(when.ratio * gapDays * dayMs)
   }
   const days = user.purchaseDays
-  if (days.length === 0) return Number.NaN
+  let count = days.length
+  // A purchase of the same visit on the next day is no other silence: it counts from the next one on.
+  for (const sinceDay = dayOf(state.settings, since); count > 0 && days[count - 1]! > sinceDay; )
+    count--
+  if (count === 0) return Number.NaN
   return (
     dayMs *
     expectedDays(
       state.model,
-      days.length - 1,
-      days[days.length - 1]! - days[0]!,
+      count - 1,
+      days[count - 1]! - days[0]!,
       when.goneAfterMs / dayMs,
       when.probability,
       when.notBeforeMs / dayMs,
@@ -73,7 +77,7 @@ export function stepsBefore(
 ): readonly number[] {
   const episode = user.episodes.get(rule.id)
   const since = sinceMs(user, rule, episode)
-  const first = firstThresholdMs(state, user, rule)
+  const first = firstThresholdMs(state, user, rule, since)
   if (!(since + first < beforeMs)) return noSteps
   const recordedMs = episode ? episode.recordedMs : -1
   const steps: number[] = first > recordedMs ? [first] : []
@@ -88,7 +92,7 @@ const noSteps: readonly number[] = []
 export function nextDueMs(state: PartitionState, user: User, rule: Rule): number {
   const episode = user.episodes.get(rule.id)
   const since = sinceMs(user, rule, episode)
-  const first = firstThresholdMs(state, user, rule)
+  const first = firstThresholdMs(state, user, rule, since)
   if (Number.isNaN(since + first)) return Number.POSITIVE_INFINITY
   const recordedMs = episode ? episode.recordedMs : -1
   if (first > recordedMs) return since + first
