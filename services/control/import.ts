@@ -43,7 +43,7 @@ export async function importVerdicts(
 ): Promise<{ accepted: number; late: number }> {
   const [row] = await store.query<{ accepted: string; late: string }>(
     `SELECT countIf(verdict = 'accepted') AS accepted, countIf(verdict = 'late') AS late
-     FROM clicks FINAL WHERE imported AND offset >= arrayElement({from:Array(UInt64)}, partition + 1)`,
+     FROM clicks FINAL WHERE imported AND offset >= toUInt64(arrayElement({from:Array(String)}, partition + 1))`,
     { from: from.map(String) },
   )
   return { accepted: Number(row!.accepted), late: Number(row!.late) }

@@ -4,7 +4,7 @@
  * crash between the two loses nothing, and a partition never misses a revision of a rule.
  */
 import { EbbError } from '../base/errors.ts'
-import { after } from '../base/time.ts'
+import { after, wallClock } from '../base/time.ts'
 import { encodeRecord } from '../log/codec.ts'
 import type { Log } from '../log/log.ts'
 import type { Control } from '../log/record.ts'
@@ -71,6 +71,15 @@ export async function keepControl(
   await store.insert('controls', [{ kind, revision, value: JSON.stringify(value), changed_at }])
 }
 
+/** The settings that a new project begins with; an old one keeps its own. */
+export async function keepFirstSettings(
+  store: Store,
+  settings: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const [row] = await store.query<{ count: string }>('SELECT count() AS count FROM controls')
+  if (Number(row!.count) === 0) await keepControl(store, 'settings', settings, wallClock())
+}
+
 /** A rule as kept: its newest revision. */
 export interface KeptRule {
   readonly id: string
@@ -135,8 +144,8 @@ export function startBroadcaster(options: {
   readonly store: Store
   readonly topic: string
   readonly partitions: number
-  /** What a partition holds, as far as it is known here. */
-  readonly revisions: (partition: number) => PartitionState['revisions'] | undefined
+  /** What each partition holds, as far as it is known here; one that is left out is looked at later. */
+  readonly revisions: () => Promise<ReadonlyMap<number, PartitionState['revisions']>>
   readonly steadyClock: () => number
   readonly troubled: (error: Error) => void
 }): Broadcaster {
@@ -147,8 +156,9 @@ export function startBroadcaster(options: {
 
   async function spreadNow(): Promise<void> {
     const broadcasts = await readBroadcasts(store)
+    const revisions = await options.revisions()
     for (let partition = 0; partition < partitions; partition++) {
-      const held = options.revisions(partition)
+      const held = revisions.get(partition)
       if (!held) continue
       const missing = broadcasts.filter(({ key, revision }) => {
         if (revision <= (held.get(key) ?? 0)) return false

@@ -14,7 +14,7 @@ import { openSecretKey } from '../webhooks/endpoints.ts'
 import type { SecretKey } from '../webhooks/secrets.ts'
 import { startWebhooks, type Webhooks } from '../webhooks/webhooks.ts'
 import { openCutoffsSchedule } from './cutoffs.ts'
-import { type Broadcaster, keepControl, startBroadcaster } from './project.ts'
+import { type Broadcaster, keepFirstSettings, startBroadcaster } from './project.ts'
 
 export const clicksTopic = 'clicks'
 export const alertsTopic = 'alerts'
@@ -27,6 +27,7 @@ export const retentionMsDefault = 400 * dayMs
 /** Of a new project that is to go live: both guards against missing clicks are on. */
 export const liveSettings = { guards: 'on' } as const
 const retentionIntervalMs = 60_000
+const hurryIntervalMs = 50
 
 export interface SystemOptions {
   readonly directory: string
@@ -119,7 +120,8 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     store,
     topic: clicksTopic,
     partitions,
-    revisions: partition => processor.partitions.get(partition)?.state.revisions,
+    revisions: async () =>
+      new Map([...processor.partitions].map(([number, { state }]) => [number, state.revisions])),
     steadyClock,
     troubled,
   })
@@ -152,7 +154,11 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       const ends: number[] = []
       for (let partition = 0; partition < partitions; partition++)
         ends.push((await log.bounds(clicksTopic, partition)).endOffset)
-      await reach.upTo(ends)
+      // Who waits should not wait for the next regular flush. One that fails is tried again and reported there.
+      const stopHurrying = every(hurryIntervalMs, () => {
+        for (const partition of processor.partitions.values()) partition.finish().catch(() => null)
+      })
+      await reach.upTo(ends).finally(stopHurrying)
     },
     async stop() {
       stopRetention()
@@ -163,14 +169,6 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       await store.close()
     },
   }
-}
-
-async function keepFirstSettings(
-  store: EmbeddedStore,
-  settings: Readonly<Record<string, unknown>>,
-): Promise<void> {
-  const [row] = await store.query<{ count: string }>('SELECT count() AS count FROM controls')
-  if (Number(row!.count) === 0) await keepControl(store, 'settings', settings, wallClock())
 }
 
 /** How far each partition is in the tables, for those who wait for it. */

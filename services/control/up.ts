@@ -1,18 +1,18 @@
 /** `ebb up`: the whole of Ebb in one process, behind its doors, until it is told to stop. */
 import type { Logger } from 'pino'
 import { createLogger } from '../base/logger.ts'
-import { after, wallClock } from '../base/time.ts'
+import { wallClock } from '../base/time.ts'
 import { startCollector } from '../collector/collector.ts'
 import { serveStore } from '../store/http.ts'
 import { startWeb } from '../web/app.ts'
 import { systemCalls } from './calls.ts'
 import { dropLock, takeLock } from './lock.ts'
+import { runStops, type Stops, untilStopped } from './stops.ts'
 import { liveSettings, openSystem, retentionMsDefault, type System } from './system.ts'
 import { serveCalls } from './wire.ts'
 
 /** Until keys exist, everything is for this machine alone. */
 const host = '127.0.0.1'
-const stopTimeoutMs = 10_000
 
 export interface UpOptions {
   readonly directory: string
@@ -24,20 +24,15 @@ export interface UpOptions {
   readonly receiverPort: number
 }
 
-/** Things to undo at the end, the last begun first. */
-type Stops = (() => Promise<void> | void)[]
-
 /** Starts all, prints what runs where, and resolves when it has been stopped by a signal. */
 export async function up(options: UpOptions, print: (line: string) => void): Promise<void> {
   const logger = createLogger()
   const stops: Stops = []
-  const stopped = new Promise<void>(resolve => {
-    stopOnSignals(() => stopAll(stops, logger, print).then(resolve))
-  })
+  const stopped = untilStopped(stops, logger, print)
   try {
     await start(options, logger, stops, print)
   } catch (error) {
-    await stopAll(stops, logger, () => {})
+    await runStops(stops)
     throw error
   }
   await stopped
@@ -133,25 +128,4 @@ function banner(options: UpOptions, doors: Doors): string[] {
     'Ctrl-C stops it and keeps everything.',
     '',
   ]
-}
-
-async function stopAll(stops: Stops, logger: Logger, print: (line: string) => void): Promise<void> {
-  print('Stopping: what came in is being finished.')
-  const cancel = after(stopTimeoutMs, () => {
-    logger.error('stopping takes too long: the next start goes on from what is on the disk')
-    process.exit(1)
-  })
-  for (let stop = stops.pop(); stop; stop = stops.pop()) await stop()
-  cancel()
-}
-
-/** The first signal stops in order; a second one ends the process at once, which loses nothing either. */
-function stopOnSignals(stop: () => void): void {
-  let told = false
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.on(signal, () => {
-      if (told) process.exit(1)
-      told = true
-      stop()
-    })
 }

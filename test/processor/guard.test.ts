@@ -68,6 +68,13 @@ test('a hole holds no session', () => {
   assert.match(output[0]!, /^\{"session"/)
 })
 
+test('history is no hole, and neither is the time between it and the first live moment', () => {
+  const imported = JSON.stringify({ userId: 'u', timestamp: 0, imported: true })
+  const later = JSON.stringify({ userId: 'v', timestamp: 5 * hourMs, imported: true })
+  const lines = [rule, imported, later, JSON.stringify({ live: 9 * hourMs })]
+  assert.deepEqual(alertsByLine(lines, ['--guards', 'on']), ['4 u fired', '4 v fired'])
+})
+
 /** `hours` hours of `perHour` clicks each, of users who all come once and never again. */
 function traffic(fromMs: number, hours: number, perHour: number): string[] {
   const lines: string[] = []

@@ -13,10 +13,14 @@ export function noteImports(state: PartitionState, record: Click | FoldControl):
     state.imports = 'over'
 }
 
-/** NaN moves nothing. */
-export function moveClock(state: PartitionState, clockMs: number): void {
+/**
+ * NaN moves nothing. `historic`: imports were running up to this record; their times lie as far apart as they
+ * please, and so does the first moment after them, so that none of it is a hole.
+ */
+export function moveClock(state: PartitionState, clockMs: number, historic: boolean): void {
   if (!(clockMs > state.clockMs)) return
-  guardClock(state.guard, state.clockMs, clockMs, state.settings.latenessMs)
+  const beforeMs = historic ? Number.NEGATIVE_INFINITY : state.clockMs
+  guardClock(state.guard, beforeMs, clockMs, state.settings.latenessMs)
   state.clockMs = clockMs
   raiseBound(state)
 }

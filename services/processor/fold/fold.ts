@@ -30,8 +30,9 @@ export function fold(
   state.offset = position.offset
   if (state.thawing.length > 0) thaw(state)
   if (record.kind === 'click' && quarantined(state, record, position, effects)) return true
+  const historic = state.imports === 'running'
   noteImports(state, record)
-  moveClock(state, position.clockMs)
+  moveClock(state, position.clockMs, historic)
   collectDue(state)
   if (!drain(state, effects, limit)) {
     state.waiting = { record, position }
