@@ -1,0 +1,191 @@
+/**
+ * Appends to one topic. Each partition has one request under way; what comes meanwhile goes together with the
+ * next one, as one record batch, which Kafka takes whole or not at all. A request carries one partition, so its
+ * answer is about nothing else; nothing is sent twice when an answer is lost.
+ */
+import { EbbError } from '../../base/errors.ts'
+import { nextTurn, steadyClock } from '../../base/time.ts'
+import type { NewRecord } from '../log.ts'
+import { recordBytes } from '../storage.ts'
+import { within } from './deadline.ts'
+import { compressionTypes } from './library.ts'
+import type { Topic } from './topic.ts'
+
+/** Appends share a batch up to here. */
+const sharedBytesMax = 1024 * 1024
+/** One append is one batch up to here; a larger one goes in pieces, in order, of which the first may be left alone. */
+export const pieceBytesMax = 4 * 1024 * 1024
+/** What waits in this process, over all topics; beyond it appends are refused with `logBusy`. */
+export const waitingBytesMax = 64 * 1024 * 1024
+/** How long the leader waits for the other replicas. */
+const replicationMsMax = 10_000
+/** From the call to its end, whatever the brokers do: once while it waits, once while it is sent. */
+export const appendMsMax = 20_000
+const allReplicas = -1
+
+/** What all topics of a log have waiting together. */
+export interface Load {
+  waitingBytes: number
+}
+
+interface Waiting {
+  readonly records: readonly NewRecord[]
+  readonly sizeBytes: number
+  readonly sinceMs: number
+  readonly resolve: (offset: number) => void
+  readonly reject: (error: unknown) => void
+}
+
+interface Lane {
+  readonly waiting: Waiting[]
+  busy: boolean
+  /** One past the highest offset that was acknowledged. */
+  endOffset: number
+}
+
+export interface Appends {
+  append(partition: number, records: readonly NewRecord[]): Promise<number>
+  /** Resolves when all that waits is settled. */
+  drained(): Promise<unknown>
+}
+
+export function openAppends(topic: Topic, load: Load): Appends {
+  const lanes = new Map<number, Lane>()
+  const working = new Set<Promise<void>>()
+
+  async function work(partition: number, lane: Lane): Promise<void> {
+    lane.busy = true
+    await nextTurn() // Appends of the same turn go together.
+    while (lane.waiting.length > 0) {
+      const group = lane.waiting.splice(0, groupLength(lane.waiting))
+      await send(partition, lane, group)
+      for (const { sizeBytes } of group) load.waitingBytes -= sizeBytes
+    }
+    lane.busy = false
+  }
+
+  async function send(partition: number, lane: Lane, group: readonly Waiting[]): Promise<void> {
+    const inTime = group.filter(waiting => steadyClock() - waiting.sinceMs < appendMsMax)
+    for (const waiting of group) if (!inTime.includes(waiting)) waiting.reject(late(topic.name))
+    if (inTime.length === 0) return
+    try {
+      let offset = await produceAll(topic, partition, lane, inTime.flatMap(recordsOf))
+      for (const { records, resolve } of inTime) {
+        resolve(offset)
+        offset += records.length
+      }
+    } catch (error) {
+      for (const { reject } of inTime) reject(error)
+    }
+  }
+
+  return {
+    append(partition, records) {
+      const lane = lanes.get(partition) ?? { waiting: [], busy: false, endOffset: 0 }
+      lanes.set(partition, lane)
+      const sizeBytes = sizeOf(records)
+      if (load.waitingBytes > 0 && load.waitingBytes + sizeBytes > waitingBytesMax)
+        return Promise.reject(new EbbError('logBusy', 'Too much waits for the log already.'))
+      load.waitingBytes += sizeBytes
+      return new Promise((resolve, reject) => {
+        lane.waiting.push({ records, sizeBytes, sinceMs: steadyClock(), resolve, reject })
+        if (lane.busy) return
+        const running = work(partition, lane).finally(() => working.delete(running))
+        working.add(running)
+      })
+    },
+    drained: () => Promise.all(working),
+  }
+}
+
+function recordsOf({ records }: Waiting): readonly NewRecord[] {
+  return records
+}
+
+function sizeOf(records: readonly NewRecord[]): number {
+  return records.reduce((sum, record) => sum + recordBytes(record), 0)
+}
+
+/** How many of the oldest appends share the next batch: at least one, however large. */
+function groupLength(waiting: readonly Waiting[]): number {
+  let sizeBytes = 0
+  for (let length = 0; length < waiting.length; length++) {
+    sizeBytes += waiting[length]!.sizeBytes
+    if (sizeBytes > sharedBytesMax) return Math.max(1, length)
+  }
+  return waiting.length
+}
+
+function late(topicName: string): EbbError {
+  return new EbbError('logUnreachable', `Topic ${topicName} took no records for too long.`)
+}
+
+/** Resolves to the offset of the first record. */
+async function produceAll(
+  topic: Topic,
+  partition: number,
+  lane: Lane,
+  records: readonly NewRecord[],
+): Promise<number> {
+  if (records.length === 0) return (await topic.bounds(partition)).endOffset
+  let firstOffset: number | undefined
+  for (const piece of pieces(records)) {
+    const sent = produce(topic, partition, piece)
+    const offset = await within(sent, appendMsMax, () => late(topic.name))
+    if (offset < lane.endOffset)
+      throw new EbbError(
+        'topicMismatch',
+        `Topic ${topic.name} partition ${partition} goes on at offset ${offset}, but ` +
+          `${lane.endOffset} records had been acknowledged: it was cut short or made anew.`,
+      )
+    lane.endOffset = offset + piece.length
+    firstOffset ??= offset
+  }
+  return firstOffset!
+}
+
+function pieces(records: readonly NewRecord[]): (readonly NewRecord[])[] {
+  if (sizeOf(records) <= pieceBytesMax) return [records]
+  const cut: NewRecord[][] = []
+  let sizeBytes = Number.POSITIVE_INFINITY
+  for (const record of records) {
+    sizeBytes += recordBytes(record)
+    if (sizeBytes > pieceBytesMax) {
+      cut.push([])
+      sizeBytes = recordBytes(record)
+    }
+    cut.at(-1)!.push(record)
+  }
+  return cut
+}
+
+/** One request; its answer must speak of this partition, and say where the records are. */
+async function produce(
+  topic: Topic,
+  partition: number,
+  records: readonly NewRecord[],
+): Promise<number> {
+  const answer = await topic.ask(
+    partition,
+    leader =>
+      leader.produce({
+        acks: allReplicas,
+        timeout: replicationMsMax,
+        compression: compressionTypes.ZSTD,
+        topicData: [
+          { topic: topic.name, partitions: [{ partition, firstSequence: 0, messages: records }] },
+        ],
+      }),
+    { repeats: false },
+  )
+  const written = answer.topics
+    .filter(({ topicName }) => topicName === topic.name)
+    .flatMap(({ partitions }) => partitions)
+    .find(entry => entry.partition === partition)
+  const offset = Number(written?.baseOffset ?? -1)
+  if (Number.isSafeInteger(offset) && offset >= 0) return offset
+  throw new EbbError(
+    'logUnreachable',
+    `The broker answered, and said nothing of partition ${partition} of topic ${topic.name}.`,
+  )
+}

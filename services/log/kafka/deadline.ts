@@ -1,0 +1,18 @@
+/** Promises of a library that may never settle, with an end. */
+import { after } from '../../base/time.ts'
+
+/** As `promise`, or rejects with `late()` after `durationMs`; what comes later is dropped. */
+export function within<T>(promise: Promise<T>, durationMs: number, late: () => Error): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = after(durationMs, () => reject(late()))
+    promise.then(resolve, reject).finally(cancel)
+  })
+}
+
+/** True if it was fulfilled in time; never rejects. */
+export function settled(promise: Promise<unknown>, durationMs: number): Promise<boolean> {
+  return within(promise, durationMs, () => new Error('late')).then(
+    () => true,
+    () => false,
+  )
+}

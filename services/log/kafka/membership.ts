@@ -1,0 +1,234 @@
+/**
+ * This process's place in a group, by the classic group protocol. It is, in turn,
+ *
+ *   joining    says what it holds, waits for the others, gets its share       -> member
+ *   member     heartbeats, whatever its owners do                             -> joining, when the group changes
+ *                                                                                or it has given something back
+ *   leaving    after stop
+ *
+ * and loses all it holds when the group has gone on without it, or may have: no answer for a session.
+ */
+import type { Logger } from 'pino'
+import { pause, steadyClock } from '../../base/time.ts'
+import { settled } from './deadline.ts'
+import { memberAssignment, memberMetadata } from './library.ts'
+import { type Claim, shareOut } from './shares.ts'
+import type { Topic } from './topic.ts'
+import { type Broker, isPassing, isUnsure, refusalOf, rejected } from './wire.ts'
+
+export const heartbeatIntervalMs = 1_000
+/** How long the group waits for a member that has heard of a change and not joined yet. */
+export const rebalanceMsMax = 60_000
+const retryDelayMs = 200
+/** A refusal that only a person can mend. */
+const refusedDelayMs = 5_000
+const leaveMsMax = 2_000
+const protocolName = 'ebb'
+
+export interface MembershipOptions {
+  /** Of its own: joining holds up whatever comes after it on the same connection. */
+  readonly topic: Topic
+  readonly group: string
+  readonly sessionMsMax: number
+  readonly logger: Logger
+  /** What is held now, also what is just being given back. */
+  readonly held: () => readonly number[]
+  /** The share of a new generation. Resolves when what is no longer in it is given back; true if there was any. */
+  readonly shared: (partitions: readonly number[]) => Promise<boolean>
+  /** The group has gone on without us: what is held is another's. */
+  readonly lost: () => void
+  /** Where each partition would go on; told with the heartbeats. */
+  readonly hints: () => ReadonlyMap<number, number>
+}
+
+export interface Membership {
+  /** Rejects when the group refuses us for good. */
+  readonly joined: Promise<void>
+  /** Whether the group may have given our partitions away. */
+  expired(): boolean
+  /** Joins again, with what is held by then. */
+  rejoin(): void
+  stop(): Promise<void>
+}
+
+export function startMembership(options: MembershipOptions): Membership {
+  const { topic, group, sessionMsMax, logger } = options
+  const { cluster } = topic.client
+  const stopping = new AbortController()
+  const joined = Promise.withResolvers<void>()
+  let rejoining = new AbortController()
+  let coordinator: Broker | undefined
+  let memberId = ''
+  let generation = -1
+  /** When the coordinator last took us for a member, by the steady clock. */
+  let provedAtMs = steadyClock()
+  let patienceMs = rebalanceMsMax
+  let hintsTold = new Map<number, number>()
+
+  function expired(): boolean {
+    return steadyClock() - provedAtMs > patienceMs
+  }
+
+  function proved(nextPatienceMs: number): void {
+    provedAtMs = steadyClock()
+    patienceMs = nextPatienceMs
+  }
+
+  function place() {
+    return { groupId: group, memberId, groupGenerationId: generation }
+  }
+
+  async function coordinating(): Promise<Broker> {
+    coordinator ??= await cluster.findGroupCoordinator({ groupId: group })
+    return coordinator
+  }
+
+  async function join(): Promise<void> {
+    rejoining = new AbortController()
+    const broker = await coordinating()
+    // Whoever waits for the others to join is a member as long as the group is ready to wait.
+    patienceMs = Math.max(patienceMs, rebalanceMsMax)
+    const claim = { generation, held: options.held() }
+    const metadata = memberMetadata.encode({
+      version: 0,
+      topics: [topic.name],
+      userData: Buffer.from(JSON.stringify(claim)),
+    })
+    const answer = await broker.joinGroup({
+      groupId: group,
+      memberId,
+      sessionTimeout: sessionMsMax,
+      rebalanceTimeout: rebalanceMsMax,
+      groupProtocols: [{ name: protocolName, metadata }],
+    })
+    memberId = answer.memberId
+    generation = answer.generationId
+    proved(rebalanceMsMax)
+    const leads = answer.leaderId === memberId
+    const claims = answer.members.map(member => readClaim(member.memberId, member.memberMetadata))
+    if (leads) await topic.refresh()
+    const shares = leads ? shareOut(claims, topic.partitions()) : new Map<string, number[]>()
+    const synced = await broker.syncGroup({
+      groupId: group,
+      memberId,
+      generationId: generation,
+      groupAssignment: [...shares].map(([id, partitions]) => ({
+        memberId: id,
+        memberAssignment: memberAssignment.encode({
+          version: 0,
+          assignment: { [topic.name]: partitions },
+          userData: Buffer.alloc(0),
+        }),
+      })),
+    })
+    proved(sessionMsMax)
+    joined.resolve()
+    const share = memberAssignment.decode(synced.memberAssignment)?.assignment[topic.name] ?? []
+    logger.info({ group, topic: topic.name, generation, share }, 'The group has changed.')
+    void options.shared(share).then(gaveBack => gaveBack && rejoining.abort())
+  }
+
+  /** Resolves when it is time to join again. */
+  async function heartbeat(): Promise<void> {
+    const { signal } = rejoining
+    while (!signal.aborted && !stopping.signal.aborted) {
+      await pause(heartbeatIntervalMs, AbortSignal.any([signal, stopping.signal]))
+      if (signal.aborted || stopping.signal.aborted) return
+      try {
+        await (await coordinating()).heartbeat(place())
+        proved(sessionMsMax)
+        await tellHints()
+      } catch (error) {
+        if (!passes(error)) throw error
+        await missed(error)
+      }
+    }
+  }
+
+  async function tellHints(): Promise<void> {
+    const hints = new Map(options.hints())
+    const news = [...hints].filter(([partition, offset]) => hintsTold.get(partition) !== offset)
+    if (news.length === 0) return
+    const partitions = news.map(([partition, offset]) => ({ partition, offset: String(offset) }))
+    const topics = [{ topic: topic.name, partitions }]
+    await (await coordinating()).offsetCommit({ ...place(), topics })
+    hintsTold = hints
+  }
+
+  /** The coordinator is away or moving: the place in the group stays good for a session. */
+  function passes(error: unknown): boolean {
+    const refusal = refusalOf(error)
+    return isPassing(refusal) || isUnsure(refusal)
+  }
+
+  async function missed(error: unknown): Promise<void> {
+    coordinator = undefined
+    if (stopping.signal.aborted) return
+    logger.warn({ group, err: error }, 'The group’s coordinator was not reached.')
+    if (expired()) lose()
+    await pause(retryDelayMs, stopping.signal)
+    await topic.refresh().catch(() => undefined) // The next attempt tells.
+  }
+
+  function lose(): void {
+    generation = -1
+    options.lost()
+    rejoining.abort()
+  }
+
+  async function recover(error: unknown): Promise<void> {
+    switch (refusalOf(error)) {
+      case 'REBALANCE_IN_PROGRESS':
+        return
+      case 'UNKNOWN_MEMBER_ID':
+        memberId = ''
+        return lose()
+      case 'ILLEGAL_GENERATION':
+        return lose()
+    }
+    if (passes(error)) return missed(error)
+    const failure = rejected(`Group ${group}`, error)
+    joined.reject(failure)
+    logger.error({ group, err: failure }, 'The group refuses this member.')
+    lose()
+    await pause(refusedDelayMs, stopping.signal)
+  }
+
+  async function live(): Promise<void> {
+    while (!stopping.signal.aborted)
+      try {
+        await join()
+        await heartbeat()
+      } catch (error) {
+        await recover(error)
+      }
+  }
+
+  const living = live()
+  // Whoever waits for it hears of it; nobody may.
+  joined.promise.catch(() => undefined)
+  return {
+    joined: joined.promise,
+    expired,
+    rejoin: () => rejoining.abort(),
+    async stop() {
+      stopping.abort()
+      await settled(living, leaveMsMax)
+      await settled(tellHints(), leaveMsMax)
+      const leaving = async () => (await coordinating()).leaveGroup({ groupId: group, memberId })
+      if (memberId !== '') await settled(leaving(), leaveMsMax)
+      joined.resolve()
+    },
+  }
+}
+
+/** What is no claim of Ebb's holds nothing. */
+function readClaim(memberId: string, metadata: Buffer): Claim {
+  try {
+    const userData = memberMetadata.decode(metadata)?.userData
+    const { generation, held } = JSON.parse(String(userData)) as Omit<Claim, 'memberId'>
+    return { memberId, generation: Number(generation), held: held.map(Number) }
+  } catch {
+    return { memberId, generation: -1, held: [] }
+  }
+}

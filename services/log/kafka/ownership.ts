@@ -1,0 +1,153 @@
+/** This process's share of a topic's partitions, as the group gives it. */
+import type { Logger } from 'pino'
+import { EbbError } from '../../base/errors.ts'
+import { every, steadyClock } from '../../base/time.ts'
+import type { Owner, Ownership } from '../log.ts'
+import { checkOffset, openFeed } from './feed.ts'
+import { type Held, hold } from './held.ts'
+import { startMembership } from './membership.ts'
+import type { Topic } from './topic.ts'
+
+const watchIntervalMs = 5_000
+/** A partition with records to take that takes none for so long stands. */
+const standingMsMin = 60_000
+
+export interface Standing {
+  readonly topic: string
+  readonly group: string
+  readonly partition: number
+  /** Records on the log that its owner has not taken, as far as is known. */
+  readonly behind: number
+  readonly standingMs: number
+}
+
+export interface SharedOwnership extends Ownership {
+  /** Partitions that do not move though they should, for a health check; each is logged as well. */
+  standing(): Standing[]
+}
+
+export interface OwnOptions {
+  readonly open: () => Promise<Topic>
+  readonly group: string
+  readonly owner: Owner
+  readonly sessionMsMax: number
+  readonly logger: Logger
+}
+
+/** Resolves when the group has taken this member in. Throws `topicMissing`; `logRejected` when it refuses. */
+export async function ownShare(options: OwnOptions): Promise<SharedOwnership> {
+  const { group, owner, sessionMsMax, logger } = options
+  const [topic, groupTopic] = await Promise.all([options.open(), options.open()])
+  const partitions = topic.partitions()
+  const feed = openFeed(topic, logger)
+  const held = new Map<number, Held>()
+  /** By partition: when nothing of its latest life here runs any more. */
+  const lives = new Map<number, Promise<void>>()
+  let stopping = false
+
+  function take(partition: number): void {
+    const life = hold({
+      partition,
+      owner,
+      earlier: lives.get(partition) ?? Promise.resolve(),
+      async open(offset) {
+        await checkOffset(topic, partition, offset)
+        return feed.open(partition, offset)
+      },
+      expired() {
+        if (!membership.expired()) return false
+        loseAll()
+        return true
+      },
+      logger,
+    })
+    lives.set(partition, life.done)
+    held.set(partition, life)
+  }
+
+  function loseAll(): void {
+    for (const life of held.values()) life.lose()
+    held.clear()
+    membership.rejoin()
+  }
+
+  async function shared(share: readonly number[]): Promise<boolean> {
+    if (stopping) return false
+    for (const partition of share) {
+      const life = held.get(partition)
+      if (!life || life.ending) take(partition)
+    }
+    const gone = [...held.values()].filter(({ partition }) => !share.includes(partition))
+    await Promise.all(gone.map(life => life.giveBack()))
+    for (const life of gone) if (held.get(life.partition) === life) held.delete(life.partition)
+    return gone.length > 0
+  }
+
+  function hints(): Map<number, number> {
+    const known = new Map<number, number>()
+    for (const { partition, hint } of held.values())
+      if (hint !== undefined) known.set(partition, hint)
+    return known
+  }
+
+  const membership = startMembership({
+    topic: groupTopic,
+    group,
+    sessionMsMax,
+    logger,
+    held: () => [...held.keys()],
+    shared,
+    lost: loseAll,
+    hints,
+  })
+
+  function standing(): Standing[] {
+    const nowMs = steadyClock()
+    return [...held.values()].flatMap(({ partition, source, handledOffset, movedAtMs }) => {
+      if (!source || source.stopped || handledOffset === null) return []
+      const behind = source.endOffset - handledOffset
+      const sinceMs = behind > 0 ? movedAtMs : source.answeredAtMs
+      const standingMs = nowMs - sinceMs
+      if (standingMs < standingMsMin) return []
+      return [{ topic: topic.name, group, partition, behind, standingMs }]
+    })
+  }
+
+  const stopWatching = every(watchIntervalMs, () => {
+    for (const partition of standing()) logger.error(partition, 'A partition stands still.')
+    const now = topic.partitions()
+    if (now !== partitions) feed.fail(grown(topic.name, partitions, now))
+  })
+
+  async function stop(): Promise<void> {
+    stopping = true
+    await Promise.all([...held.values()].map(life => life.end()))
+    stopWatching()
+    await membership.stop()
+    feed.close()
+    await Promise.all([topic.close(), groupTopic.close()])
+  }
+
+  try {
+    await membership.joined
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  let stopped: Promise<void> | undefined
+  return {
+    standing,
+    stop() {
+      stopped ??= stop()
+      return stopped
+    },
+  }
+}
+
+function grown(name: string, before: number, now: number): EbbError {
+  return new EbbError(
+    'topicMismatch',
+    `Topic ${name} had ${before} partitions and now has ${now}: users would change their partition. ` +
+      'Partitions never grow in place; growth is a new topic.',
+  )
+}
