@@ -7,6 +7,7 @@ import { readText, testRules } from './control/backtest.ts'
 import { connectTo, dataDirectory, demoDirectory, partitionsDefault } from './control/connect.ts'
 import { dumpCommand } from './control/dump.ts'
 import { openImportTarget } from './control/import.ts'
+import { addServices } from './control/service-command.ts'
 import { showRules, showUser, table } from './control/show.ts'
 import { up } from './control/up.ts'
 import { pipeHelp } from './processor/pipe/command.ts'
@@ -75,6 +76,7 @@ function createProgram(): Command {
   addRules(program)
   addEndpoints(program)
   addLooking(program)
+  addServices(program, wholeNumber(0, 65_535), print)
   return program
 }
 

@@ -9,10 +9,19 @@ export const errorTable = {
   topicMismatch: { retriable: false, next: 'Ebb stops this partition and changes nothing.' },
   logFull: { retriable: true, next: 'Nothing was acknowledged; free some space and try again.' },
   logBusy: { retriable: true, next: 'Nothing was acknowledged; send it again a little later.' },
-  logUnreachable: { retriable: true, next: 'It may be there or not; send it again, ids unchanged.' },
+  logUnreachable: {
+    retriable: true,
+    next: 'It may be there or not; send it again, ids unchanged.',
+  },
   logRejected: { retriable: false, next: 'Nothing was taken; the broker would refuse it again.' },
-  batchUnreadable: { retriable: false, next: 'Ebb stops this partition; it never jumps over records.' },
-  partitionLost: { retriable: false, next: 'Another process has it; what was gathered is dropped.' },
+  batchUnreadable: {
+    retriable: false,
+    next: 'Ebb stops this partition; it never jumps over records.',
+  },
+  partitionLost: {
+    retriable: false,
+    next: 'Another process has it; what was gathered is dropped.',
+  },
   logClosed: { retriable: true, next: 'Ebb is stopping; try again when it runs.' },
   directoryLocked: { retriable: false, next: 'Stop the other Ebb, or choose another --data.' },
   portTaken: { retriable: false, next: 'Choose another port, or stop what listens there.' },

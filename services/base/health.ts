@@ -1,0 +1,54 @@
+/** A door for operators: /livez, /readyz with named checks, /metrics. */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { EbbError } from './errors.ts'
+
+export interface HealthOptions {
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+  /** What is wrong now, as sentences; none: ready. */
+  readonly faults: () => readonly string[]
+  /** Prometheus' text format. */
+  readonly metrics: () => Promise<string>
+}
+
+export interface HealthDoor {
+  readonly url: string
+  stop(): Promise<void>
+}
+
+export async function serveHealth(options: HealthOptions): Promise<HealthDoor> {
+  const { host, port } = options
+  const server = createServer((request, response) => {
+    const send = (status: number, text: string) => {
+      response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(text)
+    }
+    if (request.url === '/livez') send(200, 'ok\n')
+    else if (request.url === '/readyz') {
+      const faults = options.faults()
+      send(faults.length === 0 ? 200 : 503, faults.length === 0 ? 'ok\n' : `${faults.join('\n')}\n`)
+    } else if (request.url === '/metrics')
+      options.metrics().then(
+        text => send(200, text),
+        () => send(503, 'The metrics cannot be read now.\n'),
+      )
+    else send(404, 'There are /livez, /readyz and /metrics.\n')
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', error => {
+      const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+      reject(taken ? new EbbError('portTaken', `Port ${port} of ${host} is taken.`) : error)
+    })
+    server.listen(port, host, resolve)
+  })
+  const bound = (server.address() as AddressInfo).port
+  return {
+    url: `http://${host}:${bound}`,
+    stop: () =>
+      new Promise(resolve => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}

@@ -1,0 +1,200 @@
+/** One service of Ebb in a process of its own, on servers, until it is told to stop. */
+import type { Logger } from 'pino'
+import { EbbError } from '../base/errors.ts'
+import { type HealthDoor, serveHealth } from '../base/health.ts'
+import { createLogger } from '../base/logger.ts'
+import { random, steadyClock, wallClock } from '../base/time.ts'
+import { startCollector } from '../collector/collector.ts'
+import { startProcessor } from '../processor/processor.ts'
+import { startWeb } from '../web/app.ts'
+import { openSecretKey } from '../webhooks/endpoints.ts'
+import { startWebhooks } from '../webhooks/webhooks.ts'
+import { openCutoffsSchedule } from './cutoffs.ts'
+import { keepFirstSettings, startBroadcaster } from './project.ts'
+import {
+  isProjectLive,
+  openServers,
+  readRevisions,
+  type ServerOptions,
+  type Servers,
+} from './servers.ts'
+import { runStops, type Stops, untilStopped } from './stops.ts'
+import { epoch, liveSettings } from './system.ts'
+
+export const serviceNames = ['collector', 'processor', 'webhooks', 'web'] as const
+export type ServiceName = (typeof serviceNames)[number]
+
+export interface ServiceOptions extends ServerOptions {
+  readonly service: ServiceName
+  readonly host: string
+  /** Of the service itself: the collector's door, the page. */
+  readonly port: number
+  /** Of /livez, /readyz and /metrics. */
+  readonly healthPort: number
+  /** Where the key lies that seals the secrets of endpoints. */
+  readonly keyDirectory: string
+}
+
+/** What a service says of itself. */
+interface Running {
+  readonly says: string
+  readonly faults: () => readonly string[]
+}
+
+export async function runService(
+  options: ServiceOptions,
+  print: (line: string) => void,
+): Promise<void> {
+  const logger = createLogger()
+  const stops: Stops = []
+  const stopped = untilStopped(stops, logger, print)
+  try {
+    const servers = await openServers(options, logger)
+    stops.push(() => servers.close())
+    await keepFirstSettings(servers.store, liveSettings)
+    const running = await starters[options.service](servers, options, logger, stops)
+    const health = await openHealth(options, servers, running)
+    stops.push(() => health.stop())
+    print(`ebb ${options.service} runs. ${running.says}`)
+    print(`  health   ${health.url}/readyz, ${health.url}/metrics`)
+    print(`  topic    ${servers.clicksTopic}, ${servers.partitions} partitions`)
+  } catch (error) {
+    await runStops(stops)
+    throw error
+  }
+  await stopped
+}
+
+const starters = {
+  collector: runCollector,
+  processor: runProcessor,
+  webhooks: runWebhooks,
+  web: runWeb,
+} satisfies Record<ServiceName, unknown>
+
+async function openHealth(
+  options: ServiceOptions,
+  servers: Servers,
+  running: Running,
+): Promise<HealthDoor> {
+  const { host, healthPort: port } = options
+  const faults = () => [
+    ...running.faults(),
+    ...servers.log
+      .standing()
+      .map(({ partition }) => `Partition ${partition} should move and has not for a minute.`),
+  ]
+  return serveHealth({ host, port, faults, metrics: async () => '' })
+}
+
+async function runCollector(
+  servers: Servers,
+  options: ServiceOptions,
+  logger: Logger,
+  stops: Stops,
+): Promise<Running> {
+  const { log, store, clicksTopic } = servers
+  const collector = await startCollector({
+    log,
+    store,
+    topic: clicksTopic,
+    host: options.host,
+    port: options.port,
+    clock: wallClock,
+    live: await isProjectLive(store, clicksTopic),
+    logger,
+  })
+  stops.push(() => collector.stop())
+  return { says: `Clicks go to ${collector.url}/v1/track.`, faults: () => [] }
+}
+
+async function runProcessor(
+  servers: Servers,
+  _options: ServiceOptions,
+  logger: Logger,
+  stops: Stops,
+): Promise<Running> {
+  const { log, store, clicksTopic, alertsTopic, partitions, project } = servers
+  const faults = new Map<number, string>()
+  const schedule = await openCutoffsSchedule(store, wallClock)
+  const troubled = (error: Error) => logger.warn({ err: error }, 'a change waits to be broadcast')
+  const broadcaster = startBroadcaster({
+    log,
+    store,
+    topic: clicksTopic,
+    partitions,
+    revisions: () => readRevisions(servers),
+    steadyClock,
+    troubled,
+  })
+  stops.push(() => broadcaster.stop())
+  await broadcaster.spread()
+  const processor = await startProcessor({
+    log,
+    store,
+    topic: clicksTopic,
+    partitions,
+    alertsTopic,
+    alertsPartitions: partitions,
+    project,
+    epoch,
+    troubled(partition, error, attempt) {
+      faults.set(partition, `Partition ${partition} cannot be flushed: ${error.message}`)
+      logger.warn({ partition, attempt, err: error }, 'a flush failed and is tried again')
+    },
+    failed(partition, error) {
+      faults.set(partition, `Partition ${partition} stands still: ${error.message}`)
+      logger.error({ partition, err: error }, 'a partition stands still until Ebb is restarted')
+    },
+    opened: partition => faults.delete(partition),
+    flushed(partition, state) {
+      faults.delete(partition)
+      if (partition !== 0) return
+      schedule
+        .flushed(state.clockMs)
+        .then(changed => (changed ? broadcaster.spread() : undefined))
+        .catch(troubled)
+    },
+  })
+  stops.push(() => processor.stop())
+  return {
+    says: 'It shares the partitions with the others of its group.',
+    faults: () => [...faults.values()],
+  }
+}
+
+async function runWebhooks(
+  servers: Servers,
+  options: ServiceOptions,
+  logger: Logger,
+  stops: Stops,
+): Promise<Running> {
+  const { log, store, alertsTopic: topic } = servers
+  const key = await openSecretKey(store, options.keyDirectory)
+  const clock = wallClock
+  const webhooks = await startWebhooks({ log, store, topic, key, clock, wallClock, random, logger })
+  stops.push(() => webhooks.stop())
+  return { says: 'Alerts go to the endpoints.', faults: () => [] }
+}
+
+async function runWeb(
+  servers: Servers,
+  options: ServiceOptions,
+  logger: Logger,
+  stops: Stops,
+): Promise<Running> {
+  const { store, project } = servers
+  const { host, port } = options
+  const web = await startWeb({ store, project, replay: false, wallClock, logger, host, port })
+  stops.push(() => web.stop())
+  return { says: `The page is ${web.url}.`, faults: () => [] }
+}
+
+/** The addresses of brokers from `host:port,host:port`. */
+export function parseBrokers(text: string): string[] {
+  const brokers = text.split(',').map(broker => broker.trim())
+  for (const broker of brokers)
+    if (!/^[^\s:]+:\d{1,5}$/.test(broker))
+      throw new EbbError('badInput', `${broker} is no broker: give host:port, several with commas.`)
+  return brokers
+}
