@@ -28,6 +28,8 @@ export interface Project {
   fold(): Promise<void>
   /** The record to every partition, at the log's present time. */
   broadcast(record: Control): Promise<void>
+  /** Lets go of log and store; the directory stays, for another process. */
+  release(): Promise<void>
   close(): Promise<void>
 }
 
@@ -50,6 +52,7 @@ export async function openProject(options: {
   })
   await migrate(store)
   await makeTopics(log, partitions)
+  let released = false
   const project: Project = {
     directory,
     partitions,
@@ -62,9 +65,14 @@ export async function openProject(options: {
       for (let partition = 0; partition < partitions; partition++)
         await log.append('clicks', partition, [{ key: null, value }])
     },
-    async close() {
+    async release() {
+      if (released) return
+      released = true
       await log.close()
       await store.close()
+    },
+    async close() {
+      await project.release()
       if (!beside) rmSync(directory, { recursive: true, force: true })
     },
   }
