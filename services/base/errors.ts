@@ -24,6 +24,11 @@ export const errorTable = {
   },
   logClosed: { retriable: true, next: 'Ebb is stopping; try again when it runs.' },
   directoryLocked: { retriable: false, next: 'Stop the other Ebb, or choose another --data.' },
+  directoryUnusable: {
+    retriable: false,
+    next: 'Make it writable for this user, or choose another --data.',
+  },
+  wrongProject: { retriable: false, next: 'Nothing was changed.' },
   portTaken: { retriable: false, next: 'Choose another port, or stop what listens there.' },
   storeRefused: { retriable: true, next: 'Ebb keeps the data and tries again.' },
   storeRejected: { retriable: false, next: 'Ebb stops: the same query would fail again.' },

@@ -11,6 +11,8 @@ import { within } from './deadline.ts'
 import { compressionTypes } from './library.ts'
 import type { Topic } from './topic.ts'
 
+type Target = Pick<Topic, 'name' | 'ask' | 'bounds'>
+
 /** Appends share a batch up to here. */
 const sharedBytesMax = 1024 * 1024
 /** One append is one batch up to here; a larger one goes in pieces, in order, of which the first may be left alone. */
@@ -49,7 +51,7 @@ export interface Appends {
   drained(): Promise<unknown>
 }
 
-export function openAppends(topic: Topic, load: Load): Appends {
+export function openAppends(topic: Target, load: Load): Appends {
   const lanes = new Map<number, Lane>()
   const working = new Set<Promise<void>>()
 
@@ -122,7 +124,7 @@ function late(topicName: string): EbbError {
 
 /** Resolves to the offset of the first record. */
 async function produceAll(
-  topic: Topic,
+  topic: Target,
   partition: number,
   lane: Lane,
   records: readonly NewRecord[],
@@ -161,7 +163,7 @@ function pieces(records: readonly NewRecord[]): (readonly NewRecord[])[] {
 
 /** One request; its answer must speak of this partition, and say where the records are. */
 async function produce(
-  topic: Topic,
+  topic: Target,
   partition: number,
   records: readonly NewRecord[],
 ): Promise<number> {

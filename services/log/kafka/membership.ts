@@ -33,8 +33,8 @@ export interface MembershipOptions {
   readonly logger: Logger
   /** What is held now, also what is just being given back. */
   readonly held: () => readonly number[]
-  /** The share of a new generation. Resolves when what is no longer in it is given back; true if there was any. */
-  readonly shared: (partitions: readonly number[]) => Promise<boolean>
+  /** The share of a new generation, of so many partitions as its leader sees. Resolves when what is no longer in it is given back; true if there was any. */
+  readonly shared: (share: readonly number[], partitions: number) => Promise<boolean>
   /** The group has gone on without us: what is held is another's. */
   readonly lost: () => void
   /** Where each partition would go on; told with the heartbeats. */
@@ -117,15 +117,17 @@ export function startMembership(options: MembershipOptions): Membership {
         memberAssignment: memberAssignment.encode({
           version: 0,
           assignment: { [topic.name]: partitions },
-          userData: Buffer.alloc(0),
+          userData: Buffer.from(String(topic.partitions())),
         }),
       })),
     })
     proved(sessionMsMax)
     joined.resolve()
-    const share = memberAssignment.decode(synced.memberAssignment)?.assignment[topic.name] ?? []
+    const decoded = memberAssignment.decode(synced.memberAssignment)
+    const share = decoded?.assignment[topic.name] ?? []
+    const partitions = decoded ? Number(String(decoded.userData)) : topic.partitions()
     logger.info({ group, topic: topic.name, generation, share }, 'The group has changed.')
-    void options.shared(share).then(gaveBack => gaveBack && rejoining.abort())
+    void options.shared(share, partitions).then(gaveBack => gaveBack && rejoining.abort())
   }
 
   /** Resolves when it is time to join again. */
@@ -164,7 +166,8 @@ export function startMembership(options: MembershipOptions): Membership {
   async function missed(error: unknown): Promise<void> {
     coordinator = undefined
     if (stopping.signal.aborted) return
-    logger.warn({ group, err: error }, 'The group’s coordinator was not reached.')
+    const level = isPassing(refusalOf(error)) ? 'debug' : 'warn'
+    logger[level]({ group, err: error }, 'The group’s coordinator is away.')
     if (expired()) lose()
     await pause(retryDelayMs, stopping.signal)
     await topic.refresh().catch(() => undefined) // The next attempt tells.

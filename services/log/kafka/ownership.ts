@@ -8,7 +8,7 @@ import { type Held, hold } from './held.ts'
 import { startMembership } from './membership.ts'
 import type { Topic } from './topic.ts'
 
-const watchIntervalMs = 5_000
+const watchIntervalMs = 1_000
 /** A partition with records to take that takes none for so long stands. */
 const standingMsMin = 60_000
 
@@ -71,8 +71,9 @@ export async function ownShare(options: OwnOptions): Promise<SharedOwnership> {
     membership.rejoin()
   }
 
-  async function shared(share: readonly number[]): Promise<boolean> {
+  async function shared(share: readonly number[], partitionsNow: number): Promise<boolean> {
     if (stopping) return false
+    checkSize(partitionsNow)
     for (const partition of share) {
       const life = held.get(partition)
       if (!life || life.ending) take(partition)
@@ -113,10 +114,19 @@ export async function ownShare(options: OwnOptions): Promise<SharedOwnership> {
     })
   }
 
-  const stopWatching = every(watchIntervalMs, () => {
-    for (const partition of standing()) logger.error(partition, 'A partition stands still.')
-    const now = topic.partitions()
+  function checkSize(now: number): void {
     if (now !== partitions) feed.fail(grown(topic.name, partitions, now))
+  }
+
+  let told = new Set<number>()
+  const stopWatching = every(watchIntervalMs, () => {
+    // An owner that does nothing asks for nothing, and would not hear of it.
+    if (membership.expired()) loseAll()
+    checkSize(topic.partitions())
+    const now = standing()
+    for (const entry of now)
+      if (!told.has(entry.partition)) logger.error(entry, 'A partition stands still.')
+    told = new Set(now.map(({ partition }) => partition))
   })
 
   async function stop(): Promise<void> {

@@ -1,0 +1,241 @@
+/** Several owners in one group, some of which stop, stall, freeze or die. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { after, describe, type TestContext, test } from 'node:test'
+import { brokersForTest } from '../../infra/kafka/broker.ts'
+import { pause } from '../../services/base/time.ts'
+import type { Lease } from '../../services/log/log.ts'
+import { texts } from './fixture.ts'
+import {
+  childOwner,
+  from,
+  journalOwner,
+  newJournal,
+  newLog,
+  newTopic,
+  sessionMsMax,
+  withAdmin,
+} from './kafka-fixture.ts'
+import { gate } from './owners.ts'
+
+const timeout = 30_000
+const brokers = await brokersForTest(1, { own: true })
+
+if (typeof brokers === 'string') {
+  test('kafka groups', { skip: brokers }, () => {})
+} else {
+  after(() => brokers.stop())
+  const { addresses } = brokers
+
+  /** A topic with so many records in each of its partitions, a journal, and a log. */
+  async function prepared(context: TestContext, { partitions = 4, records = 10 } = {}) {
+    const log = await newLog(context, addresses)
+    const topic = await newTopic(log, { partitions })
+    const group = `${topic}.group`
+    const append = (partition: number, count: number) =>
+      log.append(topic, partition, texts(...Array<string>(count).fill('x')))
+    if (records > 0)
+      await Promise.all([...Array(partitions).keys()].map(partition => append(partition, records)))
+    return { log, topic, group, append, journal: newJournal() }
+  }
+
+  describe('kafka: groups', { concurrency: 4 }, () => {
+    test('a newcomer gets its half only after it was closed in order; the rest is not touched', {
+      timeout,
+    }, async context => {
+      const { log, topic, group, append, journal } = await prepared(context)
+      const open = (partition: number) => journal.next(partition)
+      await log.own(topic, group, journalOwner('a', journal, { open }))
+      await journal.until(() => [0, 1, 2, 3].every(p => journal.next(p) === 10))
+      const other = await newLog(context, addresses)
+      await other.own(topic, group, journalOwner('b', journal, { open }))
+      await journal.until(() => journal.has('b open 2') && journal.has('b open 3'))
+      await Promise.all([0, 1, 2, 3].map(p => append(p, 5)))
+      await journal.until(() => [0, 1, 2, 3].every(p => journal.next(p) === 15))
+      for (const p of [2, 3]) {
+        const lines = journal.lines.filter(line => line.split(' ')[2] === String(p))
+        const last = lines.indexOf(`a close ${p} in order`)
+        assert.equal(lines[last + 1], `b open ${p}`)
+        assert.deepEqual(journal.offsets('a', p), from(0, 10))
+        assert.deepEqual(journal.offsets('b', p), from(10, 15))
+      }
+      for (const p of [0, 1]) {
+        assert.deepEqual(journal.offsets('a', p), from(0, 15))
+        assert.ok(!journal.lines.some(line => line.startsWith(`a close ${p}`)))
+      }
+    })
+
+    test('work that takes longer than a session keeps its partition, and no other waits for it', {
+      timeout,
+    }, async context => {
+      const { log, topic, group, append, journal } = await prepared(context)
+      const release = gate()
+      let lost: boolean | undefined
+      const owner = journalOwner('a', journal, {
+        async records(partition, lease) {
+          if (partition !== 0) return
+          await release.passed
+          lost = lease.lost
+        },
+      })
+      await log.own(topic, group, owner)
+      await journal.until(() => [1, 2, 3].every(p => journal.next(p) === 10))
+      const other = await newLog(context, addresses)
+      await other.own(topic, group, journalOwner('b', journal))
+      await journal.until(() => journal.next(2) === 10 && journal.has('b open 3'))
+      await append(1, 1)
+      await journal.until(() => journal.next(1) === 11)
+      await pause(2 * sessionMsMax, context.signal)
+      release.open()
+      await journal.until(() => journal.next(0) === 10)
+      assert.equal(lost, false)
+      assert.ok(!journal.lines.some(line => line.includes('lost') || line.includes('failed')))
+    })
+
+    test('an owner that has more than enough is not asked for more, and holds up no other', {
+      timeout,
+    }, async context => {
+      const { log, topic, group, append, journal } = await prepared(context, { partitions: 2 })
+      const release = gate()
+      const noise = Buffer.from(crypto.getRandomValues(new Uint8Array(50_000)))
+      for (let count = 0; count < 10; count++)
+        await log.append(topic, 0, Array(10).fill({ key: null, value: noise }))
+      const owner = journalOwner('a', journal, {
+        records: partition => (partition === 0 ? release.passed : undefined),
+      })
+      await log.own(topic, group, owner)
+      for (let count = 11; count <= 15; count++) {
+        await append(1, 1)
+        await journal.until(() => journal.next(1) === count)
+      }
+      release.open()
+      await journal.until(() => journal.next(0) === 110)
+    })
+
+    test('who stops leaves at once, and has told where it got to', { timeout }, async context => {
+      const { log, topic, group, journal } = await prepared(context)
+      const patient = { sessionMsMax: 60_000 } // So that only leaving can explain it.
+      const commit = { records: (_: number, lease: Lease) => lease.commit(10) }
+      const [a, b] = [
+        await newLog(context, addresses, patient),
+        await newLog(context, addresses, patient),
+      ]
+      await a.own(topic, group, journalOwner('a', journal))
+      const ownership = await b.own(topic, group, journalOwner('b', journal, commit))
+      await journal.until(() => journal.offsets('b', 2).length === 10)
+      await journal.until(() => journal.offsets('b', 3).length === 10)
+      await ownership.stop()
+      assert.ok(journal.has('b close 2 in order') && journal.has('b close 3 in order'))
+      const told = await withAdmin(addresses, admin =>
+        admin.fetchOffsets({ groupId: group, topics: [topic] }),
+      )
+      const offsets = told[0]!.partitions.filter(({ partition }) => partition >= 2)
+      assert.deepEqual(
+        offsets.map(({ offset }) => offset),
+        ['10', '10'],
+      )
+      const taken = () => journal.lines.slice(journal.lines.indexOf('b close 3 in order'))
+      await journal.until(() => [2, 3].every(p => taken().includes(`a open ${p}`)))
+      assert.ok((await log.bounds(topic, 0)).endOffset === 10)
+    })
+
+    test('killed under load: another goes on where it got to, without a gap', {
+      timeout,
+    }, async context => {
+      const { log, topic, group, append, journal } = await prepared(context)
+      const child = childOwner(context, journal, 'child', { brokers: addresses, topic, group })
+      await journal.until(() => journal.offsets('child', 3).length > 0)
+      const loading = new AbortController()
+      const load = (async () => {
+        while (!loading.signal.aborted) await Promise.all([0, 1, 2, 3].map(p => append(p, 3)))
+      })()
+      context.after(() => loading.abort())
+      const opened: number[] = []
+      const open = (partition: number) => (opened[partition] = journal.next(partition))
+      await log.own(topic, group, journalOwner('a', journal, { open }))
+      await journal.until(() => journal.offsets('a', 3).length > 0)
+      child.kill('SIGKILL')
+      await journal.until(() => [0, 1].every(p => journal.offsets('a', p).length > 0))
+      loading.abort()
+      await load
+      const ends = await Promise.all([0, 1, 2, 3].map(p => log.bounds(topic, p)))
+      await journal.until(() => ends.every(({ endOffset }, p) => journal.next(p) === endOffset))
+      for (const [p, { endOffset }] of ends.entries()) {
+        assert.deepEqual(journal.offsets('a', p), from(opened[p]!, endOffset))
+        assert.deepEqual(journal.offsets('child', p).slice(0, opened[p]), from(0, opened[p]!))
+      }
+    })
+
+    test('a frozen process loses its partitions, and knows it as soon as it thaws', {
+      timeout,
+    }, async context => {
+      const { log, topic, group, journal } = await prepared(context)
+      const child = childOwner(context, journal, 'child', { brokers: addresses, topic, group })
+      await journal.until(() => journal.next(3) === 10)
+      child.kill('SIGSTOP')
+      await log.own(topic, group, journalOwner('a', journal))
+      await journal.until(() => [0, 1, 2, 3].every(p => journal.has(`a open ${p}`)))
+      child.kill('SIGCONT')
+      await journal.until(() => [0, 1, 2, 3].every(p => journal.has(`child close ${p} lost`)))
+      const back = () => journal.lines.slice(journal.lines.indexOf('child close 0 lost'))
+      await journal.until(() => back().filter(line => line.startsWith('child open')).length === 2)
+      child.stdin!.end()
+      await once(child, 'exit')
+      assert.equal(child.exitCode, 0)
+      assert.ok(journal.has('child ended'))
+    })
+  })
+
+  // These hold up the whole process, or the broker.
+
+  test('an event loop that stood longer than a session: the lease ends, the partition comes back', {
+    timeout,
+  }, async context => {
+    const { log, topic, group, journal } = await prepared(context, { partitions: 1 })
+    const lost: boolean[] = []
+    const owner = journalOwner('a', journal, {
+      records(_, lease) {
+        if (lost.length > 0) return
+        const still = new Int32Array(new SharedArrayBuffer(4))
+        Atomics.wait(still, 0, 0, sessionMsMax + 500)
+        lost.push(lease.lost)
+      },
+    })
+    await log.own(topic, group, owner)
+    await journal.until(() => journal.lines.filter(line => line === 'a open 0').length === 2)
+    await journal.until(() => journal.offsets('a', 0).length === 20)
+    assert.deepEqual(lost, [true])
+    assert.ok(journal.has('a close 0 lost'))
+  })
+
+  test('a broker that says nothing for a session: all is lost, and comes back with it', {
+    timeout,
+  }, async context => {
+    const { log, topic, group, append, journal } = await prepared(context, { partitions: 2 })
+    await log.own(topic, group, journalOwner('a', journal, { open: p => journal.next(p) }))
+    await journal.until(() => [0, 1].every(p => journal.next(p) === 10))
+    const pid = brokers.pid(0)
+    process.kill(pid, 'SIGSTOP')
+    context.after(() => process.kill(pid, 'SIGCONT'))
+    await journal.until(() => [0, 1].every(p => journal.has(`a close ${p} lost`)))
+    process.kill(pid, 'SIGCONT')
+    await Promise.all([0, 1].map(p => append(p, 5)))
+    await journal.until(() => [0, 1].every(p => journal.next(p) === 15))
+  })
+
+  test('a process ends by itself when its log is closed, though the broker says nothing', {
+    timeout,
+  }, async context => {
+    const { topic, group, journal } = await prepared(context, { partitions: 1 })
+    const child = childOwner(context, journal, 'child', { brokers: addresses, topic, group })
+    await journal.until(() => journal.next(0) === 10)
+    const pid = brokers.pid(0)
+    process.kill(pid, 'SIGSTOP')
+    context.after(() => process.kill(pid, 'SIGCONT'))
+    const startedAtMs = performance.now()
+    child.stdin!.end()
+    await once(child, 'exit')
+    assert.equal(child.exitCode, 0)
+    assert.ok(performance.now() - startedAtMs < 10_000)
+  })
+}
