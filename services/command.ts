@@ -1,5 +1,6 @@
 /** The command line: what each command is called, what it takes, and what it prints. */
 import { Command, InvalidArgumentError, Option } from 'commander'
+import packageJson from '../package.json' with { type: 'json' }
 import { EbbError } from './base/errors.ts'
 import { wallClock } from './base/time.ts'
 import { addImportCommand } from './collector/import/command.ts'
@@ -58,12 +59,17 @@ function createProgram(): Command {
         .env('EBB_PARTITIONS')
         .argParser(powerOfTwo),
     )
+    .version(packageJson.version, '--version', 'print the version')
+    .addHelpText(
+      'after',
+      '\n`ebb COMMAND --help` says what each takes. Settings can also come from the environment, as named there.\nEBB_LOG_LEVEL sets what is logged to standard error: warn (the default), info, debug.',
+    )
     .showHelpAfterError('(ebb --help lists all commands)')
     .configureHelp({ showGlobalOptions: true })
   addUp(program)
   program
     .command('pipe')
-    .summary('the processor as a filter: clicks in, sessions and alerts out')
+    .description('the processor as a filter: clicks in, sessions and alerts out')
     .helpOption(false)
     .action(() => print(pipeHelp))
   addImportCommand(program, options => connectImport(options as unknown as Shared), {
@@ -83,16 +89,12 @@ function createProgram(): Command {
 function addUp(program: Command): void {
   program
     .command('up')
-    .summary('run the whole of Ebb in this process')
+    .description('run the whole of Ebb in this process')
     .option('--no-demo', 'no demo shop: the real thing, empty at first')
     .addOption(port('port', 'of the page', 4280, 'EBB_PORT'))
     .addOption(port('collector-port', 'of the collector', 4281, 'EBB_COLLECTOR_PORT'))
     .addOption(port('sql-port', 'of the ClickHouse HTTP interface', 4282, 'EBB_SQL_PORT'))
     .addOption(port('receiver-port', "of the demo's webhook receiver", 4283, 'EBB_RECEIVER_PORT'))
-    .addHelpText(
-      'after',
-      '\nEBB_LOG_LEVEL sets what is logged to standard error: warn, info, debug.',
-    )
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<
         Shared & {
@@ -134,10 +136,10 @@ async function withCalls(
 }
 
 function addRules(program: Command): void {
-  const rules = program.command('rules').summary('alert rules: apply, list, remove, test')
+  const rules = program.command('rules').description('alert rules: apply, list, remove, test')
   rules
     .command('apply <file>')
-    .summary(
+    .description(
       'add or change the rules of a file: JSON, one rule, an array, or one a line; - is standard input',
     )
     .action(async (file: string, _options: unknown, command: Command) =>
@@ -148,13 +150,13 @@ function addRules(program: Command): void {
     )
   rules
     .command('list')
-    .summary('the rules in force, one a line')
+    .description('the rules in force, one a line')
     .action(async (_options: unknown, command: Command) =>
       withCalls(command, false, async calls => print(showRules(await calls.listRules()))),
     )
   rules
     .command('remove <id>')
-    .summary('end a rule; its running silences are recorded as cancelled')
+    .description('end a rule; its running silences are recorded as cancelled')
     .action(async (id: string, _options: unknown, command: Command) =>
       withCalls(command, false, async calls => {
         await calls.removeRule({ id })
@@ -163,45 +165,51 @@ function addRules(program: Command): void {
     )
   rules
     .command('test <file>')
-    .summary('whom the rules would have caught in history; changes nothing')
+    .description('whom the rules would have caught in history; changes nothing')
     .action(async (file: string, _options: unknown, command: Command) =>
       withCalls(command, false, calls => testRules(calls, file, print)),
     )
 }
 
 function addEndpoints(program: Command): void {
-  const endpoints = program.command('endpoints').summary('where alerts go: add, list, remove')
+  const endpoints = program.command('endpoints').description('where alerts go: add, list, remove')
   endpoints
     .command('add <url>')
-    .summary('send alerts there; prints the signing secret, once')
+    .description('send alerts there; prints the signing secret, once')
     .action(async (url: string, _options: unknown, command: Command) =>
       withCalls(command, true, async calls => {
         const { id, secret } = await calls.addEndpoint({ url })
         print(`${id}: ${url}\n\nsigning secret, shown this once: ${secret}`)
       }),
     )
-  endpoints.command('list').action(async (_options: unknown, command: Command) =>
-    withCalls(command, false, async calls => {
-      const rows = (await calls.listEndpoints()).map(({ id, url, disabled }) => ({
-        id,
-        url,
-        state: disabled ? 'disabled' : 'enabled',
-      }))
-      print(table(rows) || 'There are no endpoints yet: ebb endpoints add URL')
-    }),
-  )
-  endpoints.command('remove <id>').action(async (id: string, _options: unknown, command: Command) =>
-    withCalls(command, false, async calls => {
-      await calls.removeEndpoint({ id })
-      print(`${id}: removed`)
-    }),
-  )
+  endpoints
+    .command('list')
+    .description('where alerts go, one a line')
+    .action(async (_options: unknown, command: Command) =>
+      withCalls(command, false, async calls => {
+        const rows = (await calls.listEndpoints()).map(({ id, url, disabled }) => ({
+          id,
+          url,
+          state: disabled ? 'disabled' : 'enabled',
+        }))
+        print(table(rows) || 'There are no endpoints yet: ebb endpoints add URL')
+      }),
+    )
+  endpoints
+    .command('remove <id>')
+    .description('send nothing more there')
+    .action(async (id: string, _options: unknown, command: Command) =>
+      withCalls(command, false, async calls => {
+        await calls.removeEndpoint({ id })
+        print(`${id}: removed`)
+      }),
+    )
 }
 
 function addLooking(program: Command): void {
   program
     .command('user <id>')
-    .summary('explain one user: sessions, signals, armed timers, why there is no alert')
+    .description('explain one user: sessions, signals, armed timers, why there is no alert')
     .option('--json', 'as JSON, times in epoch ms')
     .action(async (userId: string, options: { json?: true }, command: Command) =>
       withCalls(command, false, async calls => {
@@ -211,31 +219,49 @@ function addLooking(program: Command): void {
     )
   program
     .command('live')
-    .summary('end imports: from here on time is the real one; there is no way back')
+    .description('end imports: from here on time is the real one; there is no way back')
     .action(async (_options: unknown, command: Command) =>
       withCalls(command, false, async calls => {
         await calls.live()
         print('The project is live.')
       }),
     )
-  const log = program.command('log').summary('look at the log')
+  const log = program.command('log').description('look at the log')
   log
     .command('dump')
-    .summary('a partition as lines for `ebb pipe --clock log`')
-    .addOption(new Option('--partition <number>').argParser(wholeNumber(0, 4095)))
+    .description('a partition as lines for `ebb pipe --clock log`')
+    .addOption(
+      new Option('--partition <number>', 'which one; needed where there are several').argParser(
+        wholeNumber(0, 4095),
+      ),
+    )
     .action(async (options: { partition?: number }, command: Command) =>
       withCalls(command, false, calls => dumpCommand(calls, options.partition)),
     )
 }
 
+/** For a person; a bug in Ebb is thrown on, for it needs its stack. */
+function sentenceOf(error: unknown): string {
+  if (error instanceof EbbError) {
+    const stop = /[.!?]$/.test(error.message) ? '' : '.'
+    return `${error.message}${stop} ${error.next}`
+  }
+  // What the operating system refuses has a code and a call: a full disk, a file that may not be read.
+  if (error instanceof Error && 'syscall' in error)
+    return `The system refused: ${error.message}. What was acknowledged before is kept.`
+  throw error
+}
+
 /** Runs one command; errors become a sentence and a status. */
 export async function runCommand(args: readonly string[]): Promise<void> {
+  // A reader who leaves, as `head` does, misses the rest; what the command does is done all the same.
+  process.stdout.on('error', error => {
+    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
+  })
   try {
     await createProgram().parseAsync(args, { from: 'user' })
   } catch (error) {
-    if (!(error instanceof EbbError)) throw error
-    const stop = /[.!?]$/.test(error.message) ? '' : '.'
-    process.stderr.write(`ebb: ${error.message}${stop} ${error.next}\n`)
+    process.stderr.write(`ebb: ${sentenceOf(error)}\n`)
     process.exitCode = 1
   }
 }

@@ -51,6 +51,7 @@ export function systemCalls(system: System) {
     /** Adds or changes all rules of a text, or none; says which of them are new. */
     async applyRules({ text }: { text: string }): Promise<{ id: string; changed: boolean }[]> {
       const values = readRuleValues(text)
+      if (values.length === 0) throw new EbbError('badInput', 'There is no rule in it.')
       const applied: { id: string; changed: boolean }[] = []
       for (const [at, rule] of parseRules(values).entries()) {
         const changed = await keepRule(store, rule, values[at], wallClock())

@@ -1,6 +1,6 @@
 /** `ebb log dump`: the log over the calls, as lines on standard output. */
-import { once } from 'node:events'
 import { EbbError } from '../base/errors.ts'
+import { writeLines } from '../base/output.ts'
 import type { Log } from '../log/log.ts'
 import { dumpPartition } from '../processor/dump.ts'
 import type { SystemCalls } from './calls.ts'
@@ -32,8 +32,8 @@ export async function dumpCommand(calls: SystemCalls, asked: number | undefined)
   if (partition >= partitions)
     throw new EbbError('badInput', `The project has the partitions 0 .. ${partitions - 1}.`)
   const count = { lines: 0, dead: 0 }
-  for await (const line of dumpPartition(remoteLog(calls), clicksTopic, partition, epoch, count))
-    if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain')
+  const lines = dumpPartition(remoteLog(calls), clicksTopic, partition, epoch, count)
+  if (!(await writeLines(process.stdout, lines))) return
   if (count.dead > 0)
     process.stderr.write(
       `${count.dead} records are dead letters and left out; the table rejects has them.\n`,

@@ -59,9 +59,24 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Takes the directory, made if it is missing; throws `directoryLocked` while another Ebb has it. */
+/**
+ * Takes the directory, made if it is missing; throws `directoryLocked` while another Ebb has it, and
+ * `directoryUnusable` where it cannot be made or written.
+ */
 export async function takeLock(directory: string): Promise<Lock> {
-  mkdirSync(directory, { recursive: true })
+  try {
+    mkdirSync(directory, { recursive: true })
+    return await take(directory)
+  } catch (error) {
+    if (error instanceof EbbError) throw error
+    throw new EbbError(
+      'directoryUnusable',
+      `The directory ${directory} cannot be used: ${(error as Error).message}.`,
+    )
+  }
+}
+
+async function take(directory: string): Promise<Lock> {
   const mine: Lock = { pid: process.pid, socket: socketPath(directory) }
   for (;;) {
     try {

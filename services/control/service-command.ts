@@ -40,7 +40,7 @@ export function addServices(
   for (const name of serviceNames) addService(program, name, portNumber, print)
   program
     .command('clickhouse')
-    .summary('the ClickHouse engine of this package as a server, for machines that have none')
+    .description('the ClickHouse engine of this package as a server, for machines that have none')
     .addOption(
       new Option('--sql-port <port>', 'of the ClickHouse HTTP interface')
         .default(8123)
@@ -68,7 +68,7 @@ function addService(
     new Option(flag, text).env(variable).default(otherwise)
   const command = program
     .command(name)
-    .summary(`${summary}; alone, on servers`)
+    .description(`${summary}; alone, on servers`)
     .addOption(
       option('--kafka <brokers>', 'host:port, several with commas', 'EBB_KAFKA', '127.0.0.1:9092'),
     )

@@ -1,5 +1,6 @@
 /** Clicks as lines for `ebb pipe`: each is what the log would get. */
 import type { Writable } from 'node:stream'
+import { write } from '../../base/output.ts'
 import type { SortedClicks } from './read.ts'
 import type { Sink, Written } from './target.ts'
 
@@ -36,10 +37,4 @@ async function print(
     output.off('error', onError)
   }
   return { written, alreadyThere: 0 }
-}
-
-function write(output: Writable, text: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    output.write(text, error => (error ? reject(error) : resolve()))
-  })
 }
