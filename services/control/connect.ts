@@ -1,11 +1,12 @@
 /** From a command to an Ebb: the running one of the directory, or the directory opened for the command. */
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { EbbError } from '../base/errors.ts'
 import { createLogger } from '../base/logger.ts'
-import { wallClock } from '../base/time.ts'
 import { type SystemCalls, systemCalls } from './calls.ts'
+import { claimKind, kindOf, openingOf } from './kind.ts'
 import { dropLock, isAnswered, readLock, takeLock } from './lock.ts'
-import { liveSettings, openSystem, retentionMsDefault } from './system.ts'
+import { openSystem, retentionMsDefault } from './system.ts'
 import { openCaller } from './wire.ts'
 
 export const dataDirectory = './data'
@@ -41,19 +42,20 @@ export async function connectTo(
     const caller = openCaller<SystemCalls>(lock.socket)
     return { calls: caller.calls, directory, close: async () => caller.close() }
   }
-  if (!options.makes && !existsSync(directory))
+  if (!options.makes && !existsSync(join(directory, 'log')))
     throw new EbbError(
       'badInput',
       `There is no project in ${directory}; choose one with --data, or begin one: ebb up --no-demo.`,
     )
   const taken = await takeLock(directory)
   try {
+    const kind = kindOf(directory) ?? 'default'
+    claimKind(directory, kind)
+    const { replay: _, ...opening } = await openingOf(directory, kind)
     const system = await openSystem({
+      ...opening,
       directory,
-      project: 'default',
       partitions: options.partitions ?? partitionsDefault,
-      clock: wallClock,
-      settings: liveSettings,
       logger: createLogger(),
       retentionMs: retentionMsDefault,
       delivers: false,

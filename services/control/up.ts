@@ -6,9 +6,10 @@ import { startCollector } from '../collector/collector.ts'
 import { serveStore } from '../store/http.ts'
 import { startWeb } from '../web/app.ts'
 import { systemCalls } from './calls.ts'
+import { claimKind, openingOf } from './kind.ts'
 import { dropLock, takeLock } from './lock.ts'
 import { runStops, type Stops, untilStopped } from './stops.ts'
-import { liveSettings, openSystem, retentionMsDefault, type System } from './system.ts'
+import { openSystem, retentionMsDefault, type System } from './system.ts'
 import { serveCalls } from './wire.ts'
 
 /** Until keys exist, everything is for this machine alone. */
@@ -47,15 +48,14 @@ async function start(
   const { directory, demo } = options
   const lock = await takeLock(directory)
   stops.push(() => dropLock(directory, lock))
-  const shop = demo ? await import('../demo/demo.ts') : null
-  const replayClock = await shop?.openDemoClock(directory)
-  const clock = replayClock?.now ?? wallClock
+  const kind = demo ? 'demo' : 'default'
+  claimKind(directory, kind)
+  const { replay: replayClock, ...opening } = await openingOf(directory, kind)
+  const { clock } = opening
   const system = await openSystem({
+    ...opening,
     directory,
-    project: demo ? 'demo' : 'default',
     partitions: options.partitions,
-    clock,
-    settings: demo ? { guards: 'low-intake' } : liveSettings,
     logger,
     retentionMs: retentionMsDefault,
     delivers: true,
@@ -65,9 +65,10 @@ async function start(
   stops.push(await serveCalls(lock.socket, calls))
   const doors = await openDoors(system, options, clock, logger, stops)
   for (const line of banner(options, doors)) print(line)
-  if (!shop || !replayClock) return
+  if (!replayClock) return
   const { receiverPort } = options
-  const replay = await shop.startDemo({ system, clock: replayClock, calls, print, receiverPort })
+  const { startDemo } = await import('../demo/demo.ts')
+  const replay = await startDemo({ system, clock: replayClock, calls, print, receiverPort })
   stops.push(() => replay.stop())
 }
 

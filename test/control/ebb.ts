@@ -3,7 +3,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 
-const door = new URL('../../services/ebb.cjs', import.meta.url).pathname
+export const door = new URL('../../services/ebb.cjs', import.meta.url).pathname
 
 export interface Ran {
   readonly status: number

@@ -1,10 +1,13 @@
 /** The whole of Ebb in one process, as its users run it: real executable, sockets, signals, files. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { ebb, startUp, type Up } from './ebb.ts'
+import { promisify } from 'node:util'
+import { claimKind } from '../../services/control/kind.ts'
+import { door, ebb, startUp, type Up } from './ebb.ts'
 
 let cwd: string
 let up: Up
@@ -128,6 +131,29 @@ test('a second Ebb on the directory, and a taken port, get a sentence', async ()
   assert.match(taken.stderr, new RegExp(`${port}.* is taken`))
 })
 
+test('what a person may get wrong gets a sentence, and no stack', async () => {
+  writeFileSync(join(cwd, 'file'), '')
+  const cases: [string[], RegExp][] = [
+    [['up', '--no-demo', '--data', 'file/x'], /file\/x cannot be used/],
+    [['rules', 'list', '--data', 'nowhere'], /no project in nowhere/],
+    [['rules', 'apply', 'file'], /no rule in it/],
+    [['up', '--data', 'data', '--port', 'x'], /whole number/],
+  ]
+  for (const [args, sentence] of cases) {
+    const { status, stderr } = await ebb(args, cwd)
+    assert.equal(status, 1)
+    assert.match(stderr, sentence)
+    assert.doesNotMatch(stderr, /\n\s+at /)
+  }
+})
+
+test('a reader of the dump who leaves early is no failure', async () => {
+  const shell = `"${process.execPath}" "${door}" log dump --partition 0 | head -1`
+  const { stdout, stderr } = await promisify(execFile)('sh', ['-c', shell], { cwd })
+  assert.equal(stdout.split('\n').length, 2)
+  assert.equal(stderr, '')
+})
+
 test('the dump through the pipe gives the sessions of the tables', async () => {
   let sessions = ''
   for (const partition of [0, 1, 2, 3]) {
@@ -151,4 +177,15 @@ test('kill -9 and a new start lose nothing; Ctrl-C ends well, and the next start
   const { stdout } = await ebb(['user', 'eve', '--json'], cwd)
   assert.equal(JSON.parse(stdout).signals.clicks, 2)
   assert.throws(() => readFileSync(join(cwd, 'data', 'ebb.lock')), /ENOENT/)
+})
+
+test('the demo is not poured into a real project, nor the other way round', async () => {
+  const demo = await ebb(['up', '--data', 'data'], cwd)
+  assert.equal(demo.status, 1)
+  assert.match(demo.stderr, /holds a real project.* --no-demo/)
+  mkdirSync(join(cwd, 'shop'))
+  claimKind(join(cwd, 'shop'), 'demo')
+  const real = await ebb(['up', '--no-demo', '--data', 'shop'], cwd)
+  assert.equal(real.status, 1)
+  assert.match(real.stderr, /holds the demo/)
 })
