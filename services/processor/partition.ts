@@ -18,6 +18,7 @@ import type { Effects } from './fold/effects.ts'
 import { fold, resume } from './fold/fold.ts'
 import type { PartitionState, User } from './fold/state.ts'
 import { readInput } from './input.ts'
+import type { Flushed } from './meter.ts'
 import { type Restored, recordHash } from './restore.ts'
 import type { Place } from './rows.ts'
 
@@ -49,7 +50,7 @@ export interface PartitionOptions {
   readonly restored: Restored
   readonly steadyClock: () => number
   /** Called after each flush. */
-  readonly flushed: (state: PartitionState, nextOffset: number) => void
+  readonly flushed: (state: PartitionState, nextOffset: number, done: Flushed) => void
   /** A flush failed for now; it is tried again. */
   readonly troubled: (error: EbbError, attempt: number) => void
   readonly stopping: AbortSignal
@@ -87,14 +88,18 @@ export function createPartition(options: PartitionOptions): Partition {
     }
     state.dirty = []
     const lastHash = lastRecord ? recordHash(lastRecord) : options.restored.lastHash
+    const startedAtMs = steadyClock()
     await persist(options, lease, () =>
       flush(target, place, state, batch, users, { nextOffset, lastHash }),
     )
+    flushedAtMs = steadyClock()
+    const durationMs = flushedAtMs - startedAtMs
+    const records = nextOffset - flushedOffset
+    const done = { records, durationMs, batch, users: users.length }
     batch = createBatch()
     users = []
-    flushedAtMs = steadyClock()
     flushedOffset = nextOffset
-    options.flushed(state, nextOffset)
+    options.flushed(state, nextOffset, done)
     await lease?.commit(nextOffset)
   }
 
@@ -136,7 +141,8 @@ export function createPartition(options: PartitionOptions): Partition {
       if (lease.lost || dropped) return
       nextOffset = stored.offset + 1
       lastRecord = stored
-      if (batchSize(batch) >= rowsMax) await flushNow(lease)
+      // What comes after an erasure starts afresh: a flush takes back all of the user that it gathered.
+      if (batchSize(batch) >= rowsMax || batch.erased.length > 0) await flushNow(lease)
     }
     if (isDue()) await flushNow(lease)
   }
