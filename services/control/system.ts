@@ -88,7 +88,11 @@ export async function openSystem(options: SystemOptions): Promise<System> {
   await keepFirstSettings(store, options.settings)
   const schedule = await openCutoffsSchedule(store, wallClock)
   const reach = createReach(partitions)
-  const troubled = (error: Error) => logger.warn({ err: error }, 'a change waits to be broadcast')
+  let stopping = false
+  const troubled = (error: Error) => {
+    // What is cut short by the end is taken up again at the next start.
+    if (!stopping) logger.warn({ err: error }, 'a change waits to be broadcast')
+  }
   const processor = await startProcessor({
     log,
     store,
@@ -161,6 +165,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       await reach.upTo(ends).finally(stopHurrying)
     },
     async stop() {
+      stopping = true
       stopRetention()
       broadcaster.stop()
       await processor.stop()
