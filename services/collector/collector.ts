@@ -10,6 +10,7 @@ import { collectorApp } from './app.ts'
 import { requestBytesMax } from './body.ts'
 import { intakeOf } from './intake.ts'
 import { goLive, liveGate } from './live.ts'
+import { type CollectorMeter, idleMeter } from './meter.ts'
 import { type DoorLogger, outletOf } from './outlet.ts'
 import { rejectWriter } from './rejects.ts'
 import { startTicker } from './ticker.ts'
@@ -34,6 +35,7 @@ export interface StartOptions {
   /** False in a replay, where the replayer alone ticks. */
   readonly ticking?: boolean
   readonly logger: DoorLogger
+  readonly meter?: CollectorMeter
 }
 
 export interface Collector {
@@ -43,22 +45,30 @@ export interface Collector {
 }
 
 export async function startCollector(options: StartOptions): Promise<Collector> {
-  const { log, store, topic, host, port, clock, logger } = options
+  const { log, store, topic, host, port, clock, logger, meter = idleMeter } = options
   const partitions = await log.partitions(topic)
   const outlet = outletOf({ log, topic, partitions, logger })
   const live = liveGate({ live: options.live, goLive: () => goLive(outlet, clock()) })
   const waiting = waitingRoom(waitingBytesMax, requestBytesMax)
   const rejects = rejectWriter({ store, logger, startedAtMs: wallClock(), every })
+  const intake = intakeOf(outlet, live)
   const app = collectorApp({
-    intake: intakeOf(outlet, live),
+    async intake(clicks) {
+      await intake(clicks)
+      meter.accepted(clicks.length)
+    },
     outlet,
     waiting,
     clock,
     newId: randomId,
-    reject: rejects.reject,
+    reject(row) {
+      meter.rejected(row.reason)
+      rejects.reject(row)
+    },
     host,
     logger,
   })
+  app.addHook('onResponse', async (_request, reply) => meter.answered(reply.statusCode))
   let url: string
   try {
     url = await listen(app, host, port)

@@ -3,11 +3,15 @@ import type { Logger } from 'pino'
 import { EbbError } from '../base/errors.ts'
 import { type HealthDoor, serveHealth } from '../base/health.ts'
 import { createLogger } from '../base/logger.ts'
+import { createMetrics, type Metrics } from '../base/metrics.ts'
 import { random, steadyClock, wallClock } from '../base/time.ts'
 import { startCollector } from '../collector/collector.ts'
+import { collectorMeter } from '../collector/meter.ts'
+import { processorMeter } from '../processor/meter.ts'
 import { startProcessor } from '../processor/processor.ts'
 import { startWeb } from '../web/app.ts'
 import { openSecretKey } from '../webhooks/endpoints.ts'
+import { deliveryMeter } from '../webhooks/meter.ts'
 import { startWebhooks } from '../webhooks/webhooks.ts'
 import { openCutoffsSchedule } from './cutoffs.ts'
 import { keepFirstSettings, startBroadcaster } from './project.ts'
@@ -41,6 +45,15 @@ interface Running {
   readonly faults: () => readonly string[]
 }
 
+/** What a service is given. */
+interface Setting {
+  readonly servers: Servers
+  readonly options: ServiceOptions
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly stops: Stops
+}
+
 export async function runService(
   options: ServiceOptions,
   print: (line: string) => void,
@@ -52,8 +65,9 @@ export async function runService(
     const servers = await openServers(options, logger)
     stops.push(() => servers.close())
     await keepFirstSettings(servers.store, liveSettings)
-    const running = await starters[options.service](servers, options, logger, stops)
-    const health = await openHealth(options, servers, running)
+    const setting = { servers, options, logger, metrics: createMetrics(), stops }
+    const running = await starters[options.service](setting)
+    const health = await openHealth(setting, running)
     stops.push(() => health.stop())
     print(`ebb ${options.service} runs. ${running.says}`)
     print(`  health   ${health.url}/readyz, ${health.url}/metrics`)
@@ -70,11 +84,10 @@ const starters = {
   processor: runProcessor,
   webhooks: runWebhooks,
   web: runWeb,
-} satisfies Record<ServiceName, unknown>
+} satisfies Record<ServiceName, (setting: Setting) => Promise<Running>>
 
 async function openHealth(
-  options: ServiceOptions,
-  servers: Servers,
+  { options, servers, metrics }: Setting,
   running: Running,
 ): Promise<HealthDoor> {
   const { host, healthPort: port } = options
@@ -84,15 +97,16 @@ async function openHealth(
       .standing()
       .map(({ partition }) => `Partition ${partition} should move and has not for a minute.`),
   ]
-  return serveHealth({ host, port, faults, metrics: async () => '' })
+  return serveHealth({ host, port, faults, metrics: metrics.text })
 }
 
-async function runCollector(
-  servers: Servers,
-  options: ServiceOptions,
-  logger: Logger,
-  stops: Stops,
-): Promise<Running> {
+async function runCollector({
+  servers,
+  options,
+  metrics,
+  logger,
+  stops,
+}: Setting): Promise<Running> {
   const { log, store, clicksTopic } = servers
   const collector = await startCollector({
     log,
@@ -103,17 +117,13 @@ async function runCollector(
     clock: wallClock,
     live: await isProjectLive(store, clicksTopic),
     logger,
+    meter: collectorMeter(metrics),
   })
   stops.push(() => collector.stop())
   return { says: `Clicks go to ${collector.url}/v1/track.`, faults: () => [] }
 }
 
-async function runProcessor(
-  servers: Servers,
-  _options: ServiceOptions,
-  logger: Logger,
-  stops: Stops,
-): Promise<Running> {
+async function runProcessor({ servers, metrics, logger, stops }: Setting): Promise<Running> {
   const { log, store, clicksTopic, alertsTopic, partitions, project } = servers
   const faults = new Map<number, string>()
   const schedule = await openCutoffsSchedule(store, wallClock)
@@ -138,6 +148,7 @@ async function runProcessor(
     alertsPartitions: partitions,
     project,
     epoch,
+    meter: processorMeter(metrics),
     troubled(partition, error, attempt) {
       faults.set(partition, `Partition ${partition} cannot be flushed: ${error.message}`)
       logger.warn({ partition, attempt, err: error }, 'a flush failed and is tried again')
@@ -163,26 +174,33 @@ async function runProcessor(
   }
 }
 
-async function runWebhooks(
-  servers: Servers,
-  options: ServiceOptions,
-  logger: Logger,
-  stops: Stops,
-): Promise<Running> {
+async function runWebhooks({
+  servers,
+  options,
+  metrics,
+  logger,
+  stops,
+}: Setting): Promise<Running> {
   const { log, store, alertsTopic: topic } = servers
   const key = await openSecretKey(store, options.keyDirectory)
   const clock = wallClock
-  const webhooks = await startWebhooks({ log, store, topic, key, clock, wallClock, random, logger })
+  const meter = deliveryMeter(metrics)
+  const webhooks = await startWebhooks({
+    log,
+    store,
+    topic,
+    key,
+    clock,
+    wallClock,
+    random,
+    logger,
+    meter,
+  })
   stops.push(() => webhooks.stop())
   return { says: 'Alerts go to the endpoints.', faults: () => [] }
 }
 
-async function runWeb(
-  servers: Servers,
-  options: ServiceOptions,
-  logger: Logger,
-  stops: Stops,
-): Promise<Running> {
+async function runWeb({ servers, options, logger, stops }: Setting): Promise<Running> {
   const { store, project } = servers
   const { host, port } = options
   const web = await startWeb({ store, project, replay: false, wallClock, logger, host, port })

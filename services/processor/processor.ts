@@ -5,6 +5,7 @@ import { every, steadyClock, wallClock } from '../base/time.ts'
 import type { Log } from '../log/log.ts'
 import type { Store } from '../store/store.ts'
 import type { PartitionState } from './fold/state.ts'
+import type { ProcessorMeter } from './meter.ts'
 import { createPartition, type Partition } from './partition.ts'
 import { restore } from './restore.ts'
 
@@ -23,6 +24,7 @@ export interface ProcessorOptions {
   /** The partition's state is in memory, as of nextOffset. */
   readonly opened?: (partition: number, nextOffset: number) => void
   readonly flushed?: (partition: number, state: PartitionState, nextOffset: number) => void
+  readonly meter?: ProcessorMeter
 }
 
 export interface Processor {
@@ -35,10 +37,16 @@ export interface Processor {
 const beatIntervalMs = 250
 
 export async function startProcessor(options: ProcessorOptions): Promise<Processor> {
-  const { log, store, topic, project } = options
+  const { log, store, topic, project, meter } = options
   const partitions = new Map<number, Partition>()
   const stopping = new AbortController()
   const { alertsTopic, alertsPartitions } = options
+  meter?.watch({
+    owned: () => partitions.keys(),
+    users: number => partitions.get(number)!.state.users.size,
+    bounds: number => log.bounds(topic, number),
+    wallClock,
+  })
   const target = { log, store, topic, alertsTopic, alertsPartitions, wallClock }
   const open = async (number: number) => {
     const place = { epoch: options.epoch, partition: number }
@@ -49,11 +57,18 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
       place,
       restored,
       steadyClock,
-      flushed: (state, nextOffset) => options.flushed?.(number, state, nextOffset),
-      troubled: (error: EbbError, attempt) => options.troubled(number, error, attempt),
+      flushed(state, nextOffset, done) {
+        meter?.flushed(number, nextOffset, state.clockMs, done)
+        options.flushed?.(number, state, nextOffset)
+      },
+      troubled(error: EbbError, attempt) {
+        meter?.flushFailed()
+        options.troubled(number, error, attempt)
+      },
       stopping: stopping.signal,
     })
     partitions.set(number, partition)
+    meter?.opened(number, restored.nextOffset)
     options.opened?.(number, restored.nextOffset)
     return restored.nextOffset
   }

@@ -11,7 +11,8 @@ import type { Store } from '../store/store.ts'
 import { openEndpointBook } from './book.ts'
 import { createCourier, type Message } from './courier.ts'
 import { createSender } from './deliver.ts'
-import { createRowWriter, type Logger } from './deliveries.ts'
+import { createRowWriter, type DeliveryRow, type Logger } from './deliveries.ts'
+import type { DeliveryMeter } from './meter.ts'
 import { createOutbox } from './outbox.ts'
 import { specScheduleMs } from './schedule.ts'
 import type { SecretKey } from './secrets.ts'
@@ -64,12 +65,17 @@ export async function startWebhooks(options: {
   readonly random: () => number
   readonly logger: Logger
   readonly settings?: Partial<WebhookSettings>
+  readonly meter?: DeliveryMeter
 }): Promise<Webhooks> {
   const { log, store, topic } = options
   const settings = { ...defaultSettings, ...options.settings }
   const stopping = new AbortController()
   const shared = { ...options, ...settings, stopped: stopping.signal }
-  const write = createRowWriter(store, shared)
+  const writeRows = createRowWriter(store, shared)
+  const write = async (rows: readonly DeliveryRow[]) => {
+    await writeRows(rows)
+    options.meter?.(rows)
+  }
   const sender = createSender(settings)
   const book = await openEndpointBook({
     ...shared,
