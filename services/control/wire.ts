@@ -53,7 +53,11 @@ export async function serveCalls(path: string, calls: Calls): Promise<() => Prom
     // A caller that went away has seen all it wanted.
     socket.on('error', () => socket.destroy())
     onLines(socket, text => {
-      answerTo(calls, text).then(answer => socket.write(`${JSON.stringify(answer)}\n`))
+      answerTo(calls, text).then(
+        answer => socket.write(`${JSON.stringify(answer)}\n`),
+        // No request of ours: whoever speaks another language here is shown out, and harms nobody.
+        () => socket.destroy(),
+      )
     })
   })
   await new Promise<void>((resolve, reject) => {
@@ -82,9 +86,11 @@ export function openCaller<C extends Calls>(path: string): Caller<C> {
   const waiting = new Map<number, { done(result: unknown): void; fail(error: Error): void }>()
   const socket = connect(path)
   let lastId = 0
+  let left = false
+  const farewell = () => new EbbError('logClosed', 'The running Ebb has gone away.')
   const gone = () => {
-    for (const { fail } of waiting.values())
-      fail(new EbbError('logClosed', 'The running Ebb has gone away.'))
+    left = true
+    for (const { fail } of waiting.values()) fail(farewell())
     waiting.clear()
   }
   socket.on('close', gone)
@@ -101,6 +107,7 @@ export function openCaller<C extends Calls>(path: string): Caller<C> {
     {
       get: (_target, call: string) => (input: unknown) =>
         new Promise((done, fail) => {
+          if (left) return fail(farewell())
           const id = ++lastId
           waiting.set(id, { done, fail })
           socket.write(`${JSON.stringify({ id, call, input: input ?? null })}\n`)
