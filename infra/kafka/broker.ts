@@ -6,11 +6,18 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as wait } from 'node:timers/promises'
+
+/** What a broker logs when it answers. */
+const ready = 'Kafka Server started'
+const watchIntervalMs = 50
 
 export interface Brokers {
   readonly addresses: readonly string[]
   /** Of one that was started here: to be stopped, halted or killed; by number. */
   pid(broker: number): number
+  /** Resolves when another process than `pid` runs this broker, and answers. */
+  restarted(broker: number, pid: number): Promise<void>
   stop(): Promise<void>
 }
 
@@ -23,7 +30,7 @@ export async function brokersForTest(
   { own }: { own: boolean },
 ): Promise<Brokers | string> {
   const { CI, KAFKA } = process.env
-  if (KAFKA && !own) return { addresses: KAFKA.split(','), pid: notOurs, stop: async () => {} }
+  if (KAFKA && !own) return foreign(KAFKA.split(','))
   // Here testcontainers will come first, where Docker has Kafka's image.
   try {
     return await startBrokers(count)
@@ -35,8 +42,11 @@ export async function brokersForTest(
   }
 }
 
-function notOurs(): never {
-  throw new Error('The brokers of $KAFKA are not ours to stop.')
+function foreign(addresses: readonly string[]): Brokers {
+  const notOurs = () => {
+    throw new Error('The brokers of $KAFKA are not ours to stop.')
+  }
+  return { addresses, pid: notOurs, restarted: async () => notOurs(), stop: async () => {} }
 }
 
 /** Starts `run`, which may have to get Kafka first; rejects with the last it said. */
@@ -57,15 +67,20 @@ export async function startBrokers(count: 1 | 3): Promise<Brokers> {
     await exited
     rmSync(directory, { recursive: true, force: true })
   }
-  const ready = createInterface({ input: child.stdout })[Symbol.asyncIterator]().next()
-  const line = await Promise.race([ready, exited.then(() => undefined)])
+  const firstLine = createInterface({ input: child.stdout })[Symbol.asyncIterator]().next()
+  const line = await Promise.race([firstLine, exited.then(() => undefined)])
   if (!line?.value) {
     await stop()
     throw new Error(said.trim().split('\n').at(-1) || 'infra/kafka/run ended without a word.')
   }
+  const pid = (broker: number) => Number(readFileSync(join(directory, `${broker}.pid`), 'utf8'))
   return {
     addresses: String(line.value).split(','),
-    pid: broker => Number(readFileSync(join(directory, `${broker}.pid`), 'utf8')),
+    pid,
+    async restarted(broker, before) {
+      const started = () => readFileSync(join(directory, `${broker}.log`), 'utf8').includes(ready)
+      while (pid(broker) === before || !started()) await wait(watchIntervalMs)
+    },
     stop,
   }
 }

@@ -19,6 +19,7 @@ type ProduceAnswer = Awaited<ReturnType<Broker['produce']>>
 function fakeTopic(produce?: (request: ProduceRequest) => Promise<ProduceAnswer>) {
   const requests: ProduceRequest[] = []
   let endOffset = 0
+  let producers = 0
   const takeAll = async (request: ProduceRequest): Promise<ProduceAnswer> => {
     const [{ partition, messages }] = request.topicData[0]!.partitions as [Messages]
     const baseOffset = String(endOffset)
@@ -27,6 +28,7 @@ function fakeTopic(produce?: (request: ProduceRequest) => Promise<ProduceAnswer>
     return { topics: [{ topicName: 'clicks', partitions }] }
   }
   const leader = {
+    initProducerId: async () => ({ producerId: String(++producers), producerEpoch: 0 }),
     produce(request: ProduceRequest) {
       requests.push(request)
       return (produce ?? takeAll)(request)
@@ -35,7 +37,8 @@ function fakeTopic(produce?: (request: ProduceRequest) => Promise<ProduceAnswer>
   const topic = {
     name: 'clicks',
     bounds: async () => ({ startOffset: 0, endOffset }),
-    ask: <T>(_: number, question: (leader: Broker) => Promise<T>) => question(leader as Broker),
+    ask: <T>(_: number, question: (leader: Broker) => Promise<T>) =>
+      question(leader as Partial<Broker> as Broker),
   }
   const load = { waitingBytes: 0 }
   return { ...openAppends(topic, load), requests, load }

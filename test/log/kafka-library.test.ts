@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import { createLogger } from '../../services/base/logger.ts'
-import { openClient, stopIdleSpin } from '../../services/log/kafka/library.ts'
+import { connectOnce, openClient, stopIdleSpin } from '../../services/log/kafka/library.ts'
 
 interface Queue {
   pending: unknown[]
@@ -57,4 +57,19 @@ test('what is mended in the library is what it does when not mended', context =>
   stopIdleSpin(mended)
   Object.assign(mended, idle).scheduleCheckPendingRequests()
   assert.equal(mended.throttleCheckTimeoutId, null)
+})
+
+test('a connection that two need at once is one', async () => {
+  let connects = 0
+  class Connection {
+    async connect(): Promise<void> {
+      connects++
+    }
+  }
+  const [one, other] = [new Connection(), new Connection()]
+  connectOnce(Connection.prototype)
+  await Promise.all([one.connect(), one.connect(), other.connect()])
+  assert.equal(connects, 2)
+  await one.connect()
+  assert.equal(connects, 3)
 })

@@ -92,7 +92,7 @@ async function untilKnown(endpoint: Endpoint, name: string): Promise<Topic> {
 /** What would make the same log give other answers. Retention is its keeper's business. */
 async function checkTopic(topic: Topic): Promise<void> {
   const partitions = topic.partitions()
-  const settings = await topic.ask(0, broker => describe(broker, topic.name), { repeats: true })
+  const settings = await topic.ask(0, broker => describe(broker, topic.name))
   const mismatch = (what: string) => new EbbError('topicMismatch', `Topic ${topic.name} ${what}`)
   if (!Number.isInteger(Math.log2(partitions)))
     throw mismatch(`has ${partitions} partitions; Ebb needs a power of two.`)

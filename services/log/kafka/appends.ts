@@ -1,7 +1,8 @@
 /**
  * Appends to one topic. Each partition has one request under way; what comes meanwhile goes together with the
  * next one, as one record batch, which Kafka takes whole or not at all. A request carries one partition, so its
- * answer is about nothing else; nothing is sent twice when an answer is lost.
+ * answer is about nothing else. When an answer is lost, or a leader moves, the batch is sent again under the same
+ * producer and number, by which the broker knows it: it is there once.
  */
 import { EbbError } from '../../base/errors.ts'
 import { nextTurn, steadyClock } from '../../base/time.ts'
@@ -10,6 +11,7 @@ import { recordBytes } from '../storage.ts'
 import { within } from './deadline.ts'
 import { compressionTypes } from './library.ts'
 import type { Topic } from './topic.ts'
+import type { Broker, Producer } from './wire.ts'
 
 type Target = Pick<Topic, 'name' | 'ask' | 'bounds'>
 
@@ -24,6 +26,7 @@ const replicationMsMax = 10_000
 /** From the call to its end, whatever the brokers do: once while it waits, once while it is sent. */
 export const appendMsMax = 20_000
 const allReplicas = -1
+const sequenceMax = 2 ** 31 - 1
 
 /** What all topics of a log have waiting together. */
 export interface Load {
@@ -41,6 +44,9 @@ interface Waiting {
 interface Lane {
   readonly waiting: Waiting[]
   busy: boolean
+  /** Numbers this lane's records; null before the first, and after a failure, which leaves the numbers in doubt. */
+  producer: Producer | null
+  sequence: number
   /** One past the highest offset that was acknowledged. */
   endOffset: number
 }
@@ -77,13 +83,14 @@ export function openAppends(topic: Target, load: Load): Appends {
         offset += records.length
       }
     } catch (error) {
+      lane.producer = null
       for (const { reject } of inTime) reject(error)
     }
   }
 
   return {
     append(partition, records) {
-      const lane = lanes.get(partition) ?? { waiting: [], busy: false, endOffset: 0 }
+      const lane = lanes.get(partition) ?? newLane()
       lanes.set(partition, lane)
       const sizeBytes = sizeOf(records)
       if (load.waitingBytes > 0 && load.waitingBytes + sizeBytes > waitingBytesMax)
@@ -98,6 +105,10 @@ export function openAppends(topic: Target, load: Load): Appends {
     },
     drained: () => Promise.all(working),
   }
+}
+
+function newLane(): Lane {
+  return { waiting: [], busy: false, producer: null, sequence: 0, endOffset: 0 }
 }
 
 function recordsOf({ records }: Waiting): readonly NewRecord[] {
@@ -132,7 +143,7 @@ async function produceAll(
   if (records.length === 0) return (await topic.bounds(partition)).endOffset
   let firstOffset: number | undefined
   for (const piece of pieces(records)) {
-    const sent = produce(topic, partition, piece)
+    const sent = produce(topic, partition, lane, piece)
     const offset = await within(sent, appendMsMax, () => late(topic.name))
     if (offset < lane.endOffset)
       throw new EbbError(
@@ -161,33 +172,42 @@ function pieces(records: readonly NewRecord[]): (readonly NewRecord[])[] {
   return cut
 }
 
-/** One request; its answer must speak of this partition, and say where the records are. */
+/** One batch; the answer must speak of this partition, and say where the records are. */
 async function produce(
   topic: Target,
   partition: number,
+  lane: Lane,
   records: readonly NewRecord[],
 ): Promise<number> {
-  const answer = await topic.ask(
-    partition,
-    leader =>
-      leader.produce({
-        acks: allReplicas,
-        timeout: replicationMsMax,
-        compression: compressionTypes.ZSTD,
-        topicData: [
-          { topic: topic.name, partitions: [{ partition, firstSequence: 0, messages: records }] },
-        ],
-      }),
-    { repeats: false },
-  )
+  if (!lane.producer || lane.sequence + records.length > sequenceMax) {
+    lane.producer = await topic.ask(partition, newProducer)
+    lane.sequence = 0
+  }
+  const { producerId, producerEpoch } = lane.producer
+  const entry = { partition, firstSequence: lane.sequence, messages: records }
+  const request = {
+    acks: allReplicas,
+    timeout: replicationMsMax,
+    compression: compressionTypes.ZSTD,
+    producerId,
+    producerEpoch,
+    topicData: [{ topic: topic.name, partitions: [entry] }],
+  }
+  const answer = await topic.ask(partition, leader => leader.produce(request))
+  lane.sequence += records.length
   const written = answer.topics
     .filter(({ topicName }) => topicName === topic.name)
     .flatMap(({ partitions }) => partitions)
-    .find(entry => entry.partition === partition)
+    .find(written => written.partition === partition)
   const offset = Number(written?.baseOffset ?? -1)
   if (Number.isSafeInteger(offset) && offset >= 0) return offset
   throw new EbbError(
     'logUnreachable',
     `The broker answered, and said nothing of partition ${partition} of topic ${topic.name}.`,
   )
+}
+
+function newProducer(broker: Broker): Promise<Producer> {
+  // There are no transactions; the protocol wants a time for them all the same.
+  return broker.initProducerId({ transactionTimeout: replicationMsMax })
 }

@@ -75,6 +75,7 @@ export function openClient({ brokers, clientId, logger }: Endpoint): Client {
     socketFactory({ host, port, onConnect }) {
       const socket = connect({ host, port, noDelay: true }, onConnect)
       socket.setKeepAlive(true, keepAliveMs)
+      forgetful(socket)
       sockets.add(socket)
       socket.once('close', () => sockets.delete(socket))
       return socket
@@ -90,6 +91,15 @@ export function openClient({ brokers, clientId, logger }: Endpoint): Client {
         socket.destroy(inOrder ? undefined : new Error('The log is closing.'))
     },
   }
+}
+
+/**
+ * As long as a broker is away, kafkajs lets go of the same dead socket again and again; each time Node would note
+ * to do so when it connects.
+ */
+function forgetful(socket: Socket): void {
+  const { unref } = socket
+  socket.unref = () => (socket.destroyed ? socket : unref.call(socket))
 }
 
 function clusterOf(kafka: InstanceType<typeof Kafka>): Cluster {
@@ -120,6 +130,10 @@ interface RequestQueue {
   scheduleCheckPendingRequests(): void
 }
 
+interface Connection {
+  connect(): Promise<unknown>
+}
+
 let prepared = false
 
 function prepareLibrary(): void {
@@ -128,6 +142,8 @@ function prepareLibrary(): void {
   assert(version === versionKnown, `kafkajs is ${versionKnown}: ${version} has not been looked at`)
   const queue = require('kafkajs/src/network/requestQueue') as { prototype: RequestQueue }
   stopIdleSpin(queue.prototype)
+  const connection = require('kafkajs/src/network/connection') as { prototype: Connection }
+  connectOnce(connection.prototype)
   CompressionCodecs[CompressionTypes.ZSTD] = () => zstdCodec
   prepared = true
 }
@@ -137,6 +153,19 @@ export function stopIdleSpin(queue: RequestQueue): void {
   const schedule = queue.scheduleCheckPendingRequests
   queue.scheduleCheckPendingRequests = function (this: RequestQueue) {
     if (this.pending.length > 0 || this.throttledUntil > wallClock()) schedule.call(this)
+  }
+}
+
+/** As released, two that need a connection at once open two sockets, and the forgotten one's end ends both. */
+export function connectOnce(connection: Connection): void {
+  const { connect } = connection
+  const connecting = new WeakMap<Connection, Promise<unknown>>()
+  connection.connect = function (this: Connection) {
+    const running = connecting.get(this) ?? connect.call(this)
+    connecting.set(this, running)
+    const over = () => connecting.delete(this)
+    running.then(over, over)
+    return running
   }
 }
 

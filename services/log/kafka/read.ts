@@ -20,16 +20,12 @@ export async function readSome(
   // Kafka would take a negative one for a question of another kind.
   if (offset < 0) throw gone(topic, partition, offset)
   const limits = { waitMs: 0, partitionBytesMax: Math.max(1, Math.min(bytesMax, answerBytesMax)) }
-  const [answer] = await topic.ask(
-    partition,
-    async leader => {
-      const answers = await fetch(leader, topic.name, [{ partition, offset }], limits)
-      const error = answers[0]?.error
-      if (error && refusalOf(error) !== 'OFFSET_OUT_OF_RANGE') throw error
-      return answers
-    },
-    { repeats: true },
-  )
+  const [answer] = await topic.ask(partition, async leader => {
+    const answers = await fetch(leader, topic.name, [{ partition, offset }], limits)
+    const error = answers[0]?.error
+    if (error && refusalOf(error) !== 'OFFSET_OUT_OF_RANGE') throw error
+    return answers
+  })
   if (!answer || answer.error) {
     await checkOffset(topic, partition, offset)
     throw gone(topic, partition, offset)

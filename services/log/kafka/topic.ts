@@ -30,15 +30,10 @@ export interface Topic {
   /** Connects to the partition's leader, or throws without having asked it for anything. */
   leader(partition: number): Promise<Broker>
   /**
-   * Asks the leader, again when it did nothing or was never reached, until there is an answer, a refusal for
-   * good (`logRejected`) or no more time (`logUnreachable`). When the answer is lost the question is put again
-   * only if it `repeats`, that is, if it changes nothing.
+   * Asks the leader, again and again, until there is an answer, a refusal for good (`logRejected`) or no more time
+   * (`logUnreachable`). So a question must do no more when asked twice.
    */
-  ask<T>(
-    partition: number,
-    question: (leader: Broker) => Promise<T>,
-    options: { readonly repeats: boolean },
-  ): Promise<T>
+  ask<T>(partition: number, question: (leader: Broker) => Promise<T>): Promise<T>
   bounds(partition: number): Promise<Bounds>
   close(): Promise<void>
 }
@@ -67,22 +62,16 @@ export async function openTopic(endpoint: Endpoint, name: string): Promise<Topic
         throw new EbbError('topicMissing', `Topic ${name} has no partition ${partition}.`)
       return cluster.findBroker({ nodeId })
     },
-    async ask(partition, question, { repeats }) {
+    async ask(partition, question) {
       const givenUpAtMs = steadyClock() + askMsMax
       for (let missing: EbbError | undefined; ; ) {
-        let asked = false
         try {
-          const leader = await topic.leader(partition)
-          asked = true
-          return await question(leader)
+          return await question(await topic.leader(partition))
         } catch (error) {
           if (error instanceof EbbError) throw error
           const refusal = refusalOf(error)
           const what = `Topic ${name} partition ${partition}`
-          if (asked && !isPassing(refusal)) {
-            if (!isUnsure(refusal)) throw rejected(what, error)
-            if (!repeats) throw unreachable(what, error)
-          }
+          if (!isPassing(refusal) && !isUnsure(refusal)) throw rejected(what, error)
           if (steadyClock() > givenUpAtMs || closing.signal.aborted)
             throw missing ?? unreachable(what, error)
         }
@@ -117,7 +106,7 @@ function offsetAt(topic: Topic, partition: number, timestamp: number): Promise<n
     const answer = await leader.listOffsets({ isolationLevel: readUncommitted, topics })
     return Number(answer.responses[0]!.partitions[0]!.offset)
   }
-  return topic.ask(partition, question, { repeats: true })
+  return topic.ask(partition, question)
 }
 
 function metadataFailure(name: string, error: unknown): EbbError {

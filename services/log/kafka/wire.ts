@@ -8,6 +8,8 @@ export interface Broker {
     readonly acks: number
     readonly timeout: number
     readonly compression: number
+    readonly producerId: string
+    readonly producerEpoch: number
     readonly topicData: readonly {
       readonly topic: string
       readonly partitions: readonly {
@@ -26,6 +28,7 @@ export interface Broker {
       }[]
     }[]
   }>
+  initProducerId(request: { readonly transactionTimeout: number }): Promise<Producer>
   listOffsets(request: {
     readonly isolationLevel: number
     readonly topics: readonly {
@@ -88,6 +91,12 @@ export interface Broker {
   readonly connectionPool: { send<T>(request: ProtocolRequest<T>): Promise<T> }
 }
 
+/** The broker knows batches it has already taken by their producer and the number of their first record. */
+export interface Producer {
+  readonly producerId: string
+  readonly producerEpoch: number
+}
+
 export interface GroupPlace {
   readonly groupId: string
   readonly memberId: string
@@ -136,17 +145,25 @@ const passing = new Set([
   'UNKNOWN_LEADER_EPOCH',
 ])
 
-/** The broker says that it did nothing, and may do it when asked again. */
+/** The broker will not, now; it or another may do it when asked again. */
 export function isPassing(refusal: string): boolean {
   return passing.has(refusal)
 }
 
-/** Answers that leave open whether the records are on the log, or will be. */
+/** Answers that leave open whether it did anything. */
 const unsure = new Set(['REQUEST_TIMED_OUT', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'UNKNOWN'])
 
 export function isUnsure(refusal: string): boolean {
   return refusal === '' || unsure.has(refusal)
 }
+
+/** The broker has lost count of a producer's records: no answer any more to whether these are there. */
+const countLost = new Set([
+  'OUT_OF_ORDER_SEQUENCE_NUMBER',
+  'DUPLICATE_SEQUENCE_NUMBER',
+  'UNKNOWN_PRODUCER_ID',
+  'INVALID_PRODUCER_EPOCH',
+])
 
 export function unreachable(what: string, error: unknown): EbbError {
   const { message } = toError(error)
@@ -154,6 +171,7 @@ export function unreachable(what: string, error: unknown): EbbError {
 }
 
 export function rejected(what: string, error: unknown): EbbError {
+  if (countLost.has(refusalOf(error))) return unreachable(what, error)
   const { message } = toError(error)
   return new EbbError('logRejected', `${what}: ${message}`, { cause: error })
 }
