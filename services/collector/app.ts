@@ -8,9 +8,9 @@
  * What is refused with 4xx after its body was read also goes to `reject`, to be kept.
  */
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
+import { isAllowedHost } from '../base/host.ts'
 import { clickTypes } from '../log/record.ts'
 import { requestReject } from './door-reject.ts'
-import { isAllowedHost } from './host.ts'
 import type { DoorLogger, Outlet } from './outlet.ts'
 import { Refusal } from './refusal.ts'
 import { type RequestOptions, takeRequest } from './requests.ts'
@@ -20,13 +20,13 @@ const requestArrivalMs = 30_000
 
 export interface CollectorOptions extends RequestOptions {
   readonly outlet: Pick<Outlet, 'isReady'>
-  /** The name or address we listen on. */
-  readonly host: string
+  /** What we may be called by, beside loopback's names. */
+  readonly names: readonly string[]
   readonly logger: DoorLogger
 }
 
 export function collectorApp(options: CollectorOptions): FastifyInstance {
-  const { outlet, waiting, host } = options
+  const { outlet, waiting, names } = options
   const app = Fastify({
     logger: false,
     requestTimeout: requestArrivalMs,
@@ -36,7 +36,7 @@ export function collectorApp(options: CollectorOptions): FastifyInstance {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
   app.addHook('onRequest', async request => {
-    if (!isAllowedHost(request.headers.host, host))
+    if (!isAllowedHost(request.headers.host, names))
       throw new Refusal('host', 'Host: this is not a name of this server.')
   })
   closeConnectionsOnceClosing(app)

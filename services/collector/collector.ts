@@ -34,6 +34,8 @@ export interface StartOptions {
   readonly live: boolean
   /** False in a replay, where the replayer alone ticks. */
   readonly ticking?: boolean
+  /** Further names that clients call it by: a proxy's, a container's. */
+  readonly names?: readonly string[]
   readonly logger: DoorLogger
   readonly meter?: CollectorMeter
 }
@@ -65,7 +67,7 @@ export async function startCollector(options: StartOptions): Promise<Collector> 
       meter.rejected(row.reason)
       rejects.reject(row)
     },
-    host,
+    names: [host, ...(options.names ?? [])],
     logger,
   })
   app.addHook('onResponse', async (_request, reply) => meter.answered(reply.statusCode))

@@ -17,6 +17,7 @@ interface ServiceFlags {
   readonly clickhousePassword: string
   readonly project: string
   readonly host: string
+  readonly names: string
   readonly port: number
   readonly healthPort: number
   readonly keys: string
@@ -100,6 +101,10 @@ function addService(
     command.addOption(
       option('--port <port>', 'of the service', 'EBB_PORT', port).argParser(portNumber),
     )
+  if (name === 'collector' || name === 'web')
+    command.addOption(
+      option('--names <names>', 'it is called by, beside localhost; with commas', 'EBB_NAMES', ''),
+    )
   if (name === 'webhooks')
     command.addOption(option('--keys <directory>', 'where secret.key lies', 'EBB_KEYS', './data'))
   if (name === 'processor')
@@ -123,6 +128,10 @@ function serviceOptions(service: ServiceName, flags: ServiceFlags) {
     clickhousePassword: flags.clickhousePassword,
     project: flags.project,
     host: flags.host,
+    names: (flags.names ?? '')
+      .split(',')
+      .map(name => name.trim())
+      .filter(name => name !== ''),
     port: flags.port ?? 0,
     healthPort: flags.healthPort,
     keyDirectory: flags.keys ?? '.',

@@ -31,6 +31,8 @@ export type ServiceName = (typeof serviceNames)[number]
 export interface ServiceOptions extends ServerOptions {
   readonly service: ServiceName
   readonly host: string
+  /** By which clients may call it, beside loopback's names. */
+  readonly names: readonly string[]
   /** Of the service itself: the collector's door, the page. */
   readonly port: number
   /** Of /livez, /readyz and /metrics. */
@@ -117,6 +119,7 @@ async function runCollector({
     clock: wallClock,
     live: await isProjectLive(store, clicksTopic),
     logger,
+    names: options.names,
     meter: collectorMeter(metrics),
   })
   stops.push(() => collector.stop())
@@ -202,8 +205,17 @@ async function runWebhooks({
 
 async function runWeb({ servers, options, logger, stops }: Setting): Promise<Running> {
   const { store, project } = servers
-  const { host, port } = options
-  const web = await startWeb({ store, project, replay: false, wallClock, logger, host, port })
+  const { host, port, names } = options
+  const web = await startWeb({
+    store,
+    project,
+    replay: false,
+    wallClock,
+    logger,
+    host,
+    port,
+    names,
+  })
   stops.push(() => web.stop())
   return { says: `The page is ${web.url}.`, faults: () => [] }
 }

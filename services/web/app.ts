@@ -8,6 +8,7 @@
 
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify'
 import { EbbError } from '../base/errors.ts'
+import { isAllowedHost } from '../base/host.ts'
 import type { Store } from '../store/store.ts'
 import { openLive } from './live.ts'
 import { type PageFile, readPages } from './pages.ts'
@@ -27,14 +28,14 @@ export interface WebOptions {
   readonly replay: boolean
   readonly wallClock: () => number
   readonly logger: WebLogger
+  /** Further names that browsers call it by. Until keys exist the page is for this machine alone. */
+  readonly names?: readonly string[]
 }
 
 /** Beyond these a new viewer is told to come back later: each holds a socket. */
 const viewersMax = 100
 /** Kafka and Ebb hold ids of at most 256 bytes; each may be three characters in a URL. */
 const userIdBytesMax = 256
-/** Until keys exist the page is for this machine alone. */
-const hostNames = new Set(['localhost', '127.0.0.1', '[::1]'])
 
 const securityHeaders = {
   'content-security-policy':
@@ -62,9 +63,8 @@ export function webApp(options: WebOptions): FastifyInstance {
 
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(securityHeaders)
-    const name = (request.headers.host ?? '').replace(/:\d+$/, '').toLowerCase()
-    if (!hostNames.has(name))
-      return problem(reply, 421, 'This Ebb answers to localhost and 127.0.0.1 only.')
+    if (!isAllowedHost(request.headers.host, options.names ?? []))
+      return problem(reply, 421, 'This Ebb answers to localhost and the names it was given only.')
   })
   app.setNotFoundHandler((_, reply) => problem(reply, 404, 'There is nothing at this address.'))
   app.setErrorHandler((error: FastifyError, request, reply) => {

@@ -153,9 +153,16 @@ test('a name that is not ours in Host is refused: a page elsewhere could have it
     ':80',
   ])
     assert.equal((await post('/v1/track', event(), { host })).status, 403, host)
-  for (const host of ['localhost', 'localhost:8080', '127.0.0.1:1', '[::1]:8080', 'LOCALHOST'])
+  for (const host of [
+    'localhost',
+    'localhost:8080',
+    '127.0.0.1:1',
+    '[::1]:8080',
+    'LOCALHOST',
+    'clicks.example:443',
+  ])
     assert.equal((await post('/v1/track', event(), { host })).status, 200, host)
-  assert.equal(clicksOf(log).length, 5)
+  assert.equal(clicksOf(log).length, 6)
 })
 
 test('what is not there is answered with what is', async () => {

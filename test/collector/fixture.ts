@@ -98,7 +98,7 @@ export function door(
     clock: () => now,
     newId: () => `made-${ids++}`,
     reject: row => rejects.push(row),
-    host: '127.0.0.1',
+    names: ['clicks.example'],
     logger: silent,
   })
   async function post(path: string, body: unknown, headers: Record<string, string> = {}) {

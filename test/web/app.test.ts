@@ -169,8 +169,8 @@ test('every answer carries the security headers; the page has no inline script o
 })
 
 test('only names of this machine are answered', async () => {
-  const app = webApp(optionsOf({}))
-  for (const host of ['localhost:4280', '127.0.0.1', '[::1]:4280', 'LOCALHOST'])
+  const app = webApp({ ...optionsOf({}), names: ['ebb.example'] })
+  for (const host of ['localhost:4280', '127.0.0.1', '[::1]:4280', 'LOCALHOST', 'ebb.example'])
     assert.equal((await app.inject({ url: '/', headers: { host } })).statusCode, 200, host)
   for (const host of ['ebb.evil.example', 'localhost.evil.example', '127.0.0.1.evil.example:80'])
     assert.equal((await app.inject({ url: '/', headers: { host } })).statusCode, 421, host)

@@ -5,8 +5,9 @@
 
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]']
 
-export function isAllowedHost(header: string | undefined, boundHost: string): boolean {
+/** `names` are those beside loopback's, without a port: the one we listen on, and what operators have published. */
+export function isAllowedHost(header: string | undefined, names: readonly string[]): boolean {
   const name = /^(\[[^\]]*\]|[^:]*)(?::\d+)?$/.exec(header ?? '')?.[1]?.toLowerCase()
   if (!name) return false
-  return loopbackNames.includes(name) || name === boundHost.toLowerCase()
+  return loopbackNames.includes(name) || names.some(other => name === other.toLowerCase())
 }
