@@ -46,6 +46,11 @@ async function createTopic(
     await cluster.connect()
     await cluster.refreshMetadata()
     const replicationFactor = Math.min(replicasMax, cluster.getNodeIds().length)
+    if (replicationFactor < replicasMax)
+      endpoint.logger.warn(
+        { topic: name, replicationFactor },
+        'A topic is made with few replicas: not more brokers are up.',
+      )
     const configEntries = Object.entries({
       'message.timestamp.type': 'LogAppendTime',
       'cleanup.policy': 'delete',

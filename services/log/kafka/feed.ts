@@ -37,6 +37,8 @@ export function openFeed(topic: Topic, logger: Logger): Feed {
   const { cluster } = topic.client
   const places = new Set<Place>()
   const brokersAsked = new Set<string>()
+  /** Brokers that did not answer last time; told once. */
+  const silent = new Set<string>()
   const closing = new AbortController()
   let failure: Error | null = null
   let missingSinceMs = Number.POSITIVE_INFINITY
@@ -65,11 +67,13 @@ export function openFeed(topic: Topic, logger: Logger): Feed {
       const wanted = led.map(({ partition, nextOffset }) => ({ partition, offset: nextOffset }))
       const limits = { waitMs: leftOut ? shortWaitMs : waitMs, partitionBytesMax }
       const answers = await fetch(broker, topic.name, wanted, limits)
+      silent.delete(nodeId)
       const taken = await Promise.all(answers.map(answer => take(led, answer)))
       if (taken.includes(false)) await again()
     } catch (error) {
-      if (!closing.signal.aborted)
-        logger.warn({ topic: topic.name, broker: nodeId, err: error }, 'No records from a broker.')
+      const level = closing.signal.aborted || silent.has(nodeId) ? 'debug' : 'warn'
+      logger[level]({ topic: topic.name, broker: nodeId, err: error }, 'No records from a broker.')
+      silent.add(nodeId)
       await again()
     }
     for (const place of led) place.asked = false
