@@ -173,6 +173,9 @@ test('kill -9 and a new start lose nothing; Ctrl-C ends well, and the next start
   up = await startUp(cwd, '--no-demo')
   await ebb(['user', 'eve'], cwd)
   assert.equal(await sql("SELECT verdict FROM clicks FINAL WHERE event_id = 'last'"), 'accepted')
+  // A terminal sends it to all in its group, and whoever started Ebb passes it on.
+  up.child.kill('SIGINT')
+  await up.says(/Stopping/)
   assert.equal(await up.stop('SIGINT'), 0, up.output())
   const { stdout } = await ebb(['user', 'eve', '--json'], cwd)
   assert.equal(JSON.parse(stdout).signals.clicks, 2)
