@@ -4,7 +4,7 @@
  * What is SET stays for the connection's life; nothing is ever set for one query alone.
  */
 
-import { type ChdbConnection, createChdbConnection } from 'chdb/connection'
+import type { ChdbConnection } from 'chdb/connection'
 import { assert, EbbError } from '../base/errors.ts'
 import { exception, storeError } from './failure.ts'
 import { paramTexts, quoted } from './rows.ts'
@@ -43,6 +43,8 @@ export async function openConnection(
   settings: EngineSettings,
   database?: string,
 ): Promise<EngineConnection> {
+  // Here and not above: services on servers run from an image that has no engine.
+  const { createChdbConnection } = await import('chdb/connection')
   const connection = connectionOf(createChdbConnection({ path: directory }))
   try {
     const pairs = Object.entries(settings)
