@@ -215,6 +215,7 @@ function addLooking(program: Command): void {
       withCalls(command, false, async calls => {
         const user = await calls.explain({ userId })
         print(options.json ? JSON.stringify(user) : showUser(user))
+        if (!user.signals) process.exitCode = 1
       }),
     )
   program

@@ -52,8 +52,11 @@ export function systemCalls(system: System) {
     async applyRules({ text }: { text: string }): Promise<{ id: string; changed: boolean }[]> {
       const values = readRuleValues(text)
       if (values.length === 0) throw new EbbError('badInput', 'There is no rule in it.')
+      const rules = parseRules(values)
+      const twice = rules.find(({ id }, at) => rules.findIndex(other => other.id === id) !== at)
+      if (twice) throw new EbbError('badInput', `The rule ${twice.id} stands there twice.`)
       const applied: { id: string; changed: boolean }[] = []
-      for (const [at, rule] of parseRules(values).entries()) {
+      for (const [at, rule] of rules.entries()) {
         const changed = await keepRule(store, rule, values[at], wallClock())
         applied.push({ id: rule.id, changed })
       }
@@ -70,6 +73,12 @@ export function systemCalls(system: System) {
     listRules: async () => listRules(store),
 
     async addEndpoint({ url }: { url: string }) {
+      const there = (await listEndpoints(store)).find(endpoint => endpoint.url === url)
+      if (there)
+        throw new EbbError(
+          'badInput',
+          `Alerts go to ${url} already, as endpoint ${there.id}; remove that one first.`,
+        )
       const endpoint = await addEndpoint(store, system.key, url, wallClock())
       system.webhooks?.changed()
       return endpoint

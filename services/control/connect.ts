@@ -37,6 +37,8 @@ export async function connectTo(
   options: { readonly makes: boolean; readonly partitions?: number },
 ): Promise<Connection> {
   const directory = await chooseDirectory(asked)
+  if (asked === undefined && directory === demoDirectory)
+    process.stderr.write(`This is about the demo that runs in ${demoDirectory}.\n`)
   const lock = readLock(directory)
   if (lock && (await isAnswered(lock))) {
     const caller = openCaller<SystemCalls>(lock.socket)

@@ -86,9 +86,20 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
       options.failed(number, error)
     },
   })
+  const beating = new Set<Partition>()
   const stopBeating = every(beatIntervalMs, () => {
-    for (const [number, partition] of partitions)
-      partition.beat().catch(error => options.failed(number, error))
+    for (const [number, partition] of partitions) {
+      // A flush that is being tried again holds up the next beat: one of them waits, not many.
+      if (beating.has(partition)) continue
+      beating.add(partition)
+      partition
+        .beat()
+        .catch(error => {
+          partition.drop()
+          options.failed(number, error)
+        })
+        .finally(() => beating.delete(partition))
+    }
   })
   return {
     partitions,

@@ -82,6 +82,8 @@ test('rules and endpoints are applied, listed and removed; a typo changes nothin
   const added = await ebb(['endpoints', 'add', 'http://127.0.0.1:9/hook'], cwd)
   assert.match(added.stdout, /whsec_/)
   const id = added.stdout.split(':')[0]!
+  const twice = await ebb(['endpoints', 'add', 'http://127.0.0.1:9/hook'], cwd)
+  assert.match(twice.stderr, /already/)
   assert.match((await ebb(['endpoints', 'list'], cwd)).stdout, new RegExp(id))
   assert.equal((await ebb(['endpoints', 'remove', id], cwd)).status, 0)
   assert.match((await ebb(['endpoints', 'list'], cwd)).stdout, /no endpoints yet/)
@@ -107,7 +109,9 @@ test('a click becomes a user that can be explained', async () => {
   assert.equal(user.rules[0].rule, 'week')
   assert.equal(user.rules[0].dueMs - user.rules[0].sinceMs, 7 * 86_400_000)
   assert.match((await ebb(['user', 'eve'], cwd)).stdout, /week: .*Quiet since/)
-  assert.match((await ebb(['user', 'nobody'], cwd)).stdout, /has not seen/)
+  const nobody = await ebb(['user', 'nobody'], cwd)
+  assert.match(nobody.stdout, /has not seen/)
+  assert.equal(nobody.status, 1)
 })
 
 test('the old silence of the import leaves one alert, stale', async () => {
