@@ -170,7 +170,8 @@ if (typeof brokers === 'string') {
       await both.passed
       await consumer.disconnect()
       assert.deepEqual(read, ['a', 'b'])
-      assert.deepEqual(codecs, [kafkajs.CompressionTypes.ZSTD])
+      // kafkajs may read a batch again when its group settles: how often is not the point.
+      assert.deepEqual([...new Set(codecs)], [kafkajs.CompressionTypes.ZSTD])
     })
 
     test('the broker’s time counts, not the writer’s', { timeout }, async context => {
