@@ -109,13 +109,14 @@ interface Behaviour {
     lease: Lease,
     batch: readonly LogRecord[],
   ) => Promise<void> | void
+  readonly close?: () => Promise<void>
 }
 
 /** Writes its happenings into the journal, each when it is done; refuses a gap. */
 export function journalOwner(
   name: string,
   journal: Journal,
-  { open = () => 0, records = () => {} }: Behaviour = {},
+  { open = () => 0, records = () => {}, close = async () => {} }: Behaviour = {},
 ): Owner {
   const nextOffsets = new Map<number, number>()
   return {
@@ -135,6 +136,7 @@ export function journalOwner(
       journal.write(`${name} records ${partition} ${offset} ${offset + batch.length}`)
     },
     async close(partition, lost) {
+      await close()
       journal.write(`${name} close ${partition} ${lost ? 'lost' : 'in order'}`)
     },
     failed(partition, error) {

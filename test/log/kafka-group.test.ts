@@ -45,7 +45,8 @@ if (typeof brokers === 'string') {
     }, async context => {
       const { log, topic, group, append, journal } = await prepared(context)
       const open = (partition: number) => journal.next(partition)
-      await log.own(topic, group, journalOwner('a', journal, { open }))
+      const close = () => pause(500, context.signal) // A flush takes its time.
+      await log.own(topic, group, journalOwner('a', journal, { open, close }))
       await journal.until(() => [0, 1, 2, 3].every(p => journal.next(p) === 10))
       const other = await newLog(context, addresses)
       await other.own(topic, group, journalOwner('b', journal, { open }))
@@ -86,6 +87,8 @@ if (typeof brokers === 'string') {
       await append(1, 1)
       await journal.until(() => journal.next(1) === 11)
       await pause(2 * sessionMsMax, context.signal)
+      const { groups } = await withAdmin(addresses, admin => admin.describeGroups([group]))
+      assert.deepEqual([groups[0]!.state, groups[0]!.members.length], ['Stable', 2])
       release.open()
       await journal.until(() => journal.next(0) === 10)
       assert.equal(lost, false)
@@ -193,19 +196,26 @@ if (typeof brokers === 'string') {
   }, async context => {
     const { log, topic, group, journal } = await prepared(context, { partitions: 1 })
     const lost: boolean[] = []
+    const release = gate()
     const owner = journalOwner('a', journal, {
-      records(_, lease) {
+      async records(_, lease) {
         if (lost.length > 0) return
         const still = new Int32Array(new SharedArrayBuffer(4))
         Atomics.wait(still, 0, 0, sessionMsMax + 500)
         lost.push(lease.lost)
+        await release.passed
       },
     })
+    const opens = () => journal.lines.filter(line => line === 'a open 0').length
     await log.own(topic, group, owner)
-    await journal.until(() => journal.lines.filter(line => line === 'a open 0').length === 2)
-    await journal.until(() => journal.offsets('a', 0).length === 20)
+    await journal.until(() => journal.has('a close 0 lost'))
     assert.deepEqual(lost, [true])
-    assert.ok(journal.has('a close 0 lost'))
+    // The owner is told at once; while it is still busy with the lost one, it does not get the new one.
+    await pause(1_000, context.signal)
+    assert.equal(opens(), 1)
+    release.open()
+    await journal.until(() => opens() === 2)
+    await journal.until(() => journal.offsets('a', 0).length === 20)
   })
 
   test('a broker that says nothing for a session: all is lost, and comes back with it', {
