@@ -15,6 +15,7 @@ import type { Logger } from 'pino'
 import { EbbError } from '../base/errors.ts'
 import { ensureTopic } from './kafka/admin.ts'
 import { type Appends, type Load, openAppends } from './kafka/appends.ts'
+import { settled } from './kafka/deadline.ts'
 import { type Endpoint, openClient } from './kafka/library.ts'
 import { ownShare, type SharedOwnership, type Standing } from './kafka/ownership.ts'
 import { readSome } from './kafka/read.ts'
@@ -37,6 +38,8 @@ export interface KafkaOptions {
 }
 
 const sessionMsMaxUsual = 20_000
+/** How long closing waits for appends. */
+const drainMsMax = 5_000
 
 interface OpenTopic {
   readonly topic: Topic
@@ -75,7 +78,8 @@ export async function openKafkaLog(options: KafkaOptions): Promise<KafkaLog> {
     closed = true
     const open = await Promise.allSettled(topics.values())
     const known = open.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
-    await Promise.all(known.map(({ appends }) => appends.drained()))
+    // What is not through by then is rejected by the close.
+    await settled(Promise.all(known.map(({ appends }) => appends.drained())), drainMsMax)
     await Promise.all(known.map(({ topic }) => topic.close()))
   }
 

@@ -1,12 +1,8 @@
 /** How appends become requests, and what of an answer is believed: with a topic that answers as it is told. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  appendMsMax,
-  openAppends,
-  pieceBytesMax,
-  waitingBytesMax,
-} from '../../services/log/kafka/appends.ts'
+import { openAppends, waitingBytesMax } from '../../services/log/kafka/appends.ts'
+import { appendMsMax, pieceBytesMax } from '../../services/log/kafka/produce.ts'
 import type { Broker } from '../../services/log/kafka/wire.ts'
 import type { NewRecord } from '../../services/log/log.ts'
 import { fails, texts, timeout } from './fixture.ts'
@@ -16,7 +12,10 @@ type ProduceRequest = Parameters<Broker['produce']>[0]
 type ProduceAnswer = Awaited<ReturnType<Broker['produce']>>
 
 /** A leader that takes all, one offset after the other, from 0; what it was asked is in `requests`. */
-function fakeTopic(produce?: (request: ProduceRequest) => Promise<ProduceAnswer>) {
+function fakeTopic(
+  produce?: (request: ProduceRequest) => Promise<ProduceAnswer>,
+  asking = <T>(question: () => Promise<T>) => question(),
+) {
   const requests: ProduceRequest[] = []
   let endOffset = 0
   let producers = 0
@@ -38,7 +37,7 @@ function fakeTopic(produce?: (request: ProduceRequest) => Promise<ProduceAnswer>
     name: 'clicks',
     bounds: async () => ({ startOffset: 0, endOffset }),
     ask: <T>(_: number, question: (leader: Broker) => Promise<T>) =>
-      question(leader as Partial<Broker> as Broker),
+      asking(() => question(leader as Partial<Broker> as Broker)),
   }
   const load = { waitingBytes: 0 }
   return { ...openAppends(topic, load), requests, load }
@@ -87,6 +86,36 @@ test('an append beyond 4 MiB goes in pieces, in order', { timeout }, async () =>
   const value = 'x'.repeat(pieceBytesMax / 4)
   assert.equal(await append(0, texts(...Array<string>(8).fill(value))), 1)
   assert.deepEqual(sizes(requests), [1, 3, 3, 2])
+})
+
+test('a batch that is sent again says which it is; after a failure the count begins anew', {
+  timeout,
+}, async () => {
+  let failing = false
+  const twice = async <T>(question: () => Promise<T>) => {
+    await question()
+    if (failing) throw new Error('Lost.')
+    return question()
+  }
+  const { append, requests } = fakeTopic(undefined, twice)
+  await append(0, texts('a', 'b'))
+  await append(0, texts('c'))
+  failing = true
+  await assert.rejects(append(0, texts('d')), /Lost/)
+  failing = false
+  await append(0, texts('e'))
+  const sent = requests.map(({ producerId, topicData }) => {
+    const { firstSequence, messages } = topicData[0]!.partitions[0]!
+    return `${String(messages[0]!.value)} ${producerId}.${firstSequence}`
+  })
+  const [one, other] = [requests[0]!.producerId, requests.at(-1)!.producerId]
+  assert.notEqual(other, one)
+  assert.deepEqual(sent, [
+    ...[`a ${one}.0`, `a ${one}.0`],
+    ...[`c ${one}.2`, `c ${one}.2`],
+    `d ${one}.3`,
+    ...[`e ${other}.0`, `e ${other}.0`],
+  ])
 })
 
 test('an answer that does not speak of the partition acknowledges nothing', {
@@ -153,6 +182,32 @@ test('a request that is never answered fails in time, whatever the library does'
   await asked.passed
   context.mock.timers.tick(appendMsMax)
   await failed
+})
+
+test('a request that was given up and comes back does not count for the next ones', async context => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
+  const asked = gate()
+  const release = gate()
+  let first = true
+  const slow = async <T>(question: () => Promise<T>) => {
+    const answer = await question()
+    if (fake.requests.length === 0 || !first) return answer
+    first = false
+    asked.open()
+    await release.passed
+    return answer
+  }
+  const fake = fakeTopic(undefined, slow)
+  const givenUp = fails(fake.append(0, texts('a', 'b')), 'logUnreachable')
+  await asked.passed
+  context.mock.timers.tick(appendMsMax)
+  await givenUp
+  await fake.append(0, texts('c'))
+  release.open()
+  await new Promise(resolve => setImmediate(resolve))
+  await fake.append(0, texts('d'))
+  const places = fake.requests.map(({ topicData }) => topicData[0]!.partitions[0]!.firstSequence)
+  assert.deepEqual(places, [0, 0, 1])
 })
 
 test('an append that waited too long is not sent any more', { timeout }, async context => {

@@ -5,7 +5,7 @@ import { after, describe, type TestContext, test } from 'node:test'
 import { brokersForTest } from '../../infra/kafka/broker.ts'
 import { pause } from '../../services/base/time.ts'
 import type { Lease } from '../../services/log/log.ts'
-import { texts } from './fixture.ts'
+import { fails, texts } from './fixture.ts'
 import {
   childOwner,
   from,
@@ -233,10 +233,10 @@ if (typeof brokers === 'string') {
     await journal.until(() => [0, 1].every(p => journal.next(p) === 15))
   })
 
-  test('a process ends by itself when its log is closed, though the broker says nothing', {
+  test('a log closes and its process ends by itself, though the broker says nothing', {
     timeout,
   }, async context => {
-    const { topic, group, journal } = await prepared(context, { partitions: 1 })
+    const { log, topic, group, journal, append } = await prepared(context, { partitions: 1 })
     const child = childOwner(context, journal, 'child', { brokers: addresses, topic, group })
     await journal.until(() => journal.next(0) === 10)
     const pid = brokers.pid(0)
@@ -244,7 +244,8 @@ if (typeof brokers === 'string') {
     context.after(() => process.kill(pid, 'SIGCONT'))
     const startedAtMs = performance.now()
     child.stdin!.end()
-    await once(child, 'exit')
+    const refused = fails(append(0, 1), 'logUnreachable')
+    await Promise.all([log.close(), refused, once(child, 'exit')])
     assert.equal(child.exitCode, 0)
     assert.ok(performance.now() - startedAtMs < 10_000)
   })

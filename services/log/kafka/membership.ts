@@ -10,11 +10,11 @@
  */
 import type { Logger } from 'pino'
 import { pause, steadyClock } from '../../base/time.ts'
+import { encodeClaim, encodeShares, protocolName, readClaim, readShare } from './claims.ts'
 import { settled } from './deadline.ts'
-import { memberAssignment, memberMetadata } from './library.ts'
-import { type Claim, shareOut } from './shares.ts'
+import { shareOut } from './shares.ts'
 import type { Topic } from './topic.ts'
-import { type Broker, isPassing, isUnsure, refusalOf, rejected } from './wire.ts'
+import { type Broker, isPassing, isUnsure, type Joined, refusalOf, rejected } from './wire.ts'
 
 export const heartbeatIntervalMs = 1_000
 /** How long the group waits for a member that has heard of a change and not joined yet. */
@@ -23,7 +23,6 @@ const retryDelayMs = 200
 /** A refusal that only a person can mend. */
 const refusedDelayMs = 5_000
 const leaveMsMax = 2_000
-const protocolName = 'ebb'
 
 export interface MembershipOptions {
   /** Of its own: joining holds up whatever comes after it on the same connection. */
@@ -33,8 +32,8 @@ export interface MembershipOptions {
   readonly logger: Logger
   /** What is held now, also what is just being given back. */
   readonly held: () => readonly number[]
-  /** The share of a new generation, of so many partitions as its leader sees. Resolves when what is no longer in it is given back; true if there was any. */
-  readonly shared: (share: readonly number[], partitions: number) => Promise<boolean>
+  /** The share of a new generation, of so many partitions as its leader sees, if it says so. Resolves when what is no longer in it is given back; true if there was any. */
+  readonly shared: (share: readonly number[], partitions: number | null) => Promise<boolean>
   /** The group has gone on without us: what is held is another's. */
   readonly lost: () => void
   /** Where each partition would go on; told with the heartbeats. */
@@ -88,12 +87,7 @@ export function startMembership(options: MembershipOptions): Membership {
     const broker = await coordinating()
     // Whoever waits for the others to join is a member as long as the group is ready to wait.
     patienceMs = Math.max(patienceMs, rebalanceMsMax)
-    const claim = { generation, held: options.held() }
-    const metadata = memberMetadata.encode({
-      version: 0,
-      topics: [topic.name],
-      userData: Buffer.from(JSON.stringify(claim)),
-    })
+    const metadata = encodeClaim(topic.name, { memberId, generation, held: options.held() })
     const answer = await broker.joinGroup({
       groupId: group,
       memberId,
@@ -104,30 +98,21 @@ export function startMembership(options: MembershipOptions): Membership {
     memberId = answer.memberId
     generation = answer.generationId
     proved(rebalanceMsMax)
-    const leads = answer.leaderId === memberId
-    const claims = answer.members.map(member => readClaim(member.memberId, member.memberMetadata))
-    if (leads) await topic.refresh()
-    const shares = leads ? shareOut(claims, topic.partitions()) : new Map<string, number[]>()
-    const synced = await broker.syncGroup({
-      groupId: group,
-      memberId,
-      generationId: generation,
-      groupAssignment: [...shares].map(([id, partitions]) => ({
-        memberId: id,
-        memberAssignment: memberAssignment.encode({
-          version: 0,
-          assignment: { [topic.name]: partitions },
-          userData: Buffer.from(String(topic.partitions())),
-        }),
-      })),
-    })
+    const groupAssignment = answer.leaderId === memberId ? await assign(answer.members) : []
+    const place = { groupId: group, memberId, generationId: generation }
+    const synced = await broker.syncGroup({ ...place, groupAssignment })
     proved(sessionMsMax)
     joined.resolve()
-    const decoded = memberAssignment.decode(synced.memberAssignment)
-    const share = decoded?.assignment[topic.name] ?? []
-    const partitions = decoded ? Number(String(decoded.userData)) : topic.partitions()
+    const { share, partitions } = readShare(topic.name, synced.memberAssignment)
     logger.info({ group, topic: topic.name, generation, share }, 'The group has changed.')
     void options.shared(share, partitions).then(gaveBack => gaveBack && rejoining.abort())
+  }
+
+  /** What the leader of the group does for all. */
+  async function assign(members: Joined['members']) {
+    await topic.refresh()
+    const claims = members.map(member => readClaim(member.memberId, member.memberMetadata))
+    return encodeShares(topic.name, shareOut(claims, topic.partitions()), topic.partitions())
   }
 
   /** Resolves when it is time to join again. */
@@ -222,16 +207,5 @@ export function startMembership(options: MembershipOptions): Membership {
       if (memberId !== '') await settled(leaving(), leaveMsMax)
       joined.resolve()
     },
-  }
-}
-
-/** What is no claim of Ebb's holds nothing. */
-function readClaim(memberId: string, metadata: Buffer): Claim {
-  try {
-    const userData = memberMetadata.decode(metadata)?.userData
-    const { generation, held } = JSON.parse(String(userData)) as Omit<Claim, 'memberId'>
-    return { memberId, generation: Number(generation), held: held.map(Number) }
-  } catch {
-    return { memberId, generation: -1, held: [] }
   }
 }

@@ -71,9 +71,9 @@ export async function ownShare(options: OwnOptions): Promise<SharedOwnership> {
     membership.rejoin()
   }
 
-  async function shared(share: readonly number[], partitionsNow: number): Promise<boolean> {
+  async function shared(share: readonly number[], sizeNow: number | null): Promise<boolean> {
     if (stopping) return false
-    checkSize(partitionsNow)
+    checkSize(sizeNow ?? partitions)
     for (const partition of share) {
       const life = held.get(partition)
       if (!life || life.ending) take(partition)
