@@ -9,87 +9,15 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { brokersForTest } from '../../infra/kafka/broker.ts'
 import { createLogger } from '../../services/base/logger.ts'
-import { decodeAlert } from '../../services/log/codec.ts'
-import { type KafkaLog, openKafkaLog } from '../../services/log/kafka.ts'
-import { dumpPartition } from '../../services/processor/dump.ts'
-import { runPipe } from '../../services/processor/pipe/run.ts'
+import { openKafkaLog } from '../../services/log/kafka.ts'
 import { openServerStore } from '../../services/store/server.ts'
-import type { Store } from '../../services/store/store.ts'
 import { freePort } from '../control/ebb.ts'
 import { shopLog } from '../processor/shop.ts'
+import { assertExact, reached } from './compare.ts'
 import { startService } from './services.ts'
 
 const partitions = 4
 const seed = 41
-const readBytes = 1 << 20
-
-/** What the fold alone makes of the log as it stands. */
-async function expectedOf(log: KafkaLog) {
-  const sessions = new Map<string, string>()
-  const alerts = new Set<string>()
-  let accepted = 0
-  for (let partition = 0; partition < partitions; partition++) {
-    const lines: string[] = []
-    const count = { lines: 0, dead: 0 }
-    for await (const line of dumpPartition(log, 'ebb.clicks', partition, 0, count)) lines.push(line)
-    for (const line of runPipe(lines, ['--clock', 'log', '--no-flush', '--summary'])) {
-      const { session, alert, summary } = JSON.parse(line)
-      if (session)
-        sessions.set(`${session.id} ${session.part}`, `${session.userId} ${session.clicks}`)
-      if (alert) alerts.add(alert.message)
-      if (summary) accepted += summary.accepted
-    }
-  }
-  return { sessions, alerts, accepted }
-}
-
-async function foundIn(store: Store) {
-  const sessions = new Map<string, string>()
-  const rows = await store.query<Record<'session_id' | 'part' | 'user_id' | 'clicks', string>>(
-    'SELECT session_id, part, user_id, clicks FROM sessions FINAL WHERE final',
-  )
-  for (const row of rows)
-    sessions.set(`${row.session_id} ${row.part}`, `${row.user_id} ${row.clicks}`)
-  const alerts = await store.query<{ message_id: string }>('SELECT message_id FROM alerts FINAL')
-  const [clicks] = await store.query<{ accepted: string }>(
-    "SELECT countIf(verdict = 'accepted') AS accepted FROM clicks FINAL",
-  )
-  return {
-    sessions,
-    alerts: new Set(alerts.map(row => row.message_id)),
-    accepted: Number(clicks!.accepted),
-  }
-}
-
-/** All bytes that stand on the alerts topic, by message id. */
-async function alertBytes(log: KafkaLog): Promise<Map<string, Set<string>>> {
-  const messages = new Map<string, Set<string>>()
-  for (let partition = 0; partition < partitions; partition++) {
-    const { startOffset, endOffset } = await log.bounds('ebb.alerts', partition)
-    for (let offset = startOffset; offset < endOffset; ) {
-      const records = await log.read('ebb.alerts', partition, offset, readBytes)
-      for (const record of records) {
-        const alert = decodeAlert(record.value)
-        assert.ok('messageId' in alert)
-        const bytes = messages.get(alert.messageId) ?? new Set()
-        messages.set(alert.messageId, bytes.add(record.value!.toString('base64')))
-        offset = record.offset + 1
-      }
-    }
-  }
-  return messages
-}
-
-/** How many records the tables' progress covers, and how many there are. */
-async function reached(log: KafkaLog, store: Store): Promise<{ folded: number; ends: number }> {
-  const [row] = await store.query<{ folded: string }>(
-    "SELECT sum(next_offset) AS folded FROM progress FINAL WHERE topic = 'ebb.clicks'",
-  )
-  let ends = 0
-  for (let partition = 0; partition < partitions; partition++)
-    ends += (await log.bounds('ebb.clicks', partition)).endOffset
-  return { folded: Number(row!.folded), ends }
-}
 
 const brokers = await brokersForTest(1, { own: false })
 
@@ -142,13 +70,5 @@ else
     }
     assert.equal(await second.stop('SIGTERM'), 0, second.output())
 
-    const expected = await expectedOf(log)
-    const found = await foundIn(store)
-    assert.deepEqual(found.sessions, expected.sessions)
-    assert.deepEqual(found.alerts, expected.alerts)
-    assert.equal(found.accepted, expected.accepted)
-    assert.ok(expected.alerts.size > 1000, 'there were alerts to lose')
-    const bytes = await alertBytes(log)
-    assert.deepEqual(new Set(bytes.keys()), expected.alerts)
-    for (const [id, bodies] of bytes) assert.equal(bodies.size, 1, `message ${id} has one body`)
+    await assertExact(log, store, 1000)
   })

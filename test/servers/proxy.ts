@@ -1,0 +1,159 @@
+/**
+ * A TCP proxy between a service and its server, which harms what goes through it:
+ *
+ *   none      hands everything on
+ *   refused   nobody listens, and what was connected is reset
+ *   silent    takes connections and hands nothing on in either direction, as a network does that was cut apart
+ *   slow      answers come later
+ *   cut       a request is reset after so many of its bytes, or after so many bytes of its answer; 0 of an answer:
+ *             the server has done what it was asked for, and nobody hears of it
+ *   answered  a request never gets to the server: the proxy answers in its place
+ */
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { after } from '../../services/base/time.ts'
+
+/** `request` says which requests suffer, by how they begin. */
+export type Fault =
+  | { readonly kind: 'none' | 'refused' | 'silent' }
+  | { readonly kind: 'slow'; readonly delayMs: number; readonly request: RegExp }
+  | {
+      readonly kind: 'cut'
+      readonly of: 'request' | 'answer'
+      readonly bytes: number
+      readonly request: RegExp
+    }
+  | { readonly kind: 'answered'; readonly answer: string; readonly request: RegExp }
+
+export interface Proxy {
+  readonly port: number
+  readonly url: string
+  /** From here on; `times`: after so many requests have suffered there is none again. */
+  suffer(fault: Fault, times?: number): Promise<void>
+  /** How many requests have suffered since the last call of `suffer`. */
+  struck(): number
+  stop(): Promise<void>
+}
+
+interface Pair {
+  readonly client: Socket
+  readonly server: Socket
+  /** What becomes of the request that this connection carries now. */
+  fault: Fault
+  bytesLeft: number
+}
+
+const none: Fault = { kind: 'none' }
+
+export async function startProxy(target: { host: string; port: number }): Promise<Proxy> {
+  let fault: Fault = none
+  let timesLeft = Number.POSITIVE_INFINITY
+  let count = 0
+  const pairs = new Set<Pair>()
+
+  function reset({ client, server }: Pair): void {
+    client.resetAndDestroy()
+    server.resetAndDestroy()
+  }
+
+  /** The fault that this piece of a request begins to suffer, if it does. */
+  function strike(chunk: Buffer): Fault {
+    if (!('request' in fault) || timesLeft === 0) return none
+    if (!fault.request.test(chunk.toString('latin1', 0, 4096))) return none
+    timesLeft--
+    count++
+    return fault
+  }
+
+  function toServer(pair: Pair, chunk: Buffer): void {
+    if (/^(GET|POST|HEAD) /.test(chunk.toString('latin1', 0, 5))) {
+      pair.fault = strike(chunk)
+      if (pair.fault.kind === 'cut') pair.bytesLeft = pair.fault.bytes
+    }
+    if (pair.fault.kind === 'answered') return void pair.client.end(pair.fault.answer)
+    if (pair.fault.kind !== 'cut' || pair.fault.of !== 'request')
+      return void pair.server.write(chunk)
+    const part = chunk.subarray(0, pair.bytesLeft)
+    pair.bytesLeft -= part.length
+    pair.server.write(part, () => {
+      if (pair.bytesLeft === 0) reset(pair)
+    })
+  }
+
+  function toClient(pair: Pair, chunk: Buffer): void {
+    const { client, fault } = pair
+    if (fault.kind === 'slow') after(fault.delayMs, () => client.write(chunk))
+    else if (fault.kind !== 'cut') client.write(chunk)
+    else {
+      const part = chunk.subarray(0, pair.bytesLeft)
+      pair.bytesLeft -= part.length
+      if (pair.bytesLeft > 0) client.write(part)
+      else if (part.length > 0) client.write(part, () => reset(pair))
+      else reset(pair)
+    }
+  }
+
+  const listener = createServer(client => {
+    const pair: Pair = { client, server: connect(target), fault: none, bytesLeft: 0 }
+    pairs.add(pair)
+    const { server } = pair
+    client.on('data', chunk => toServer(pair, chunk))
+    server.on('data', chunk => toClient(pair, chunk))
+    for (const [one, other] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      one.on('error', () => other.destroy())
+      one.on('close', () => other.destroy())
+      one.on('end', () => other.end())
+    }
+    client.on('close', () => pairs.delete(pair))
+    if (fault.kind === 'silent') for (const socket of [client, server]) socket.pause()
+  })
+
+  async function listen(port: number): Promise<void> {
+    listener.listen(port, '127.0.0.1')
+    await once(listener, 'listening')
+  }
+  await listen(0)
+  const { port } = listener.address() as AddressInfo
+
+  async function close(): Promise<void> {
+    if (!listener.listening) return
+    const closed = once(listener, 'close')
+    listener.close()
+    for (const pair of pairs) reset(pair)
+    await closed
+  }
+
+  return {
+    port,
+    url: `http://127.0.0.1:${port}`,
+    async suffer(next, times = Number.POSITIVE_INFINITY) {
+      fault = next
+      timesLeft = times
+      count = 0
+      if (fault.kind === 'refused') return close()
+      if (!listener.listening) await listen(port)
+      for (const { client, server } of pairs)
+        for (const socket of [client, server])
+          if (fault.kind === 'silent') socket.pause()
+          else socket.resume()
+    },
+    struck: () => count,
+    stop: close,
+  }
+}
+
+/** What ClickHouse's HTTP interface answers when it refuses, as a whole. */
+export function exceptionAnswer(code: number, name: string, status = 500): string {
+  const text = `Code: ${code}. DB::Exception: The test says so. (${name})\n`
+  const head = [
+    `HTTP/1.1 ${status} Refused`,
+    'Content-Type: text/plain; charset=UTF-8',
+    `X-ClickHouse-Exception-Code: ${code}`,
+    `Content-Length: ${text.length}`,
+    'Connection: close',
+  ]
+  return `${head.join('\r\n')}\r\n\r\n${text}`
+}
