@@ -190,16 +190,19 @@ if (typeof brokers === 'string') {
       timeout,
     }, async context => {
       const { log, topic, journal } = await prepared(context, 1)
-      const settings = { transactionalId: topic, idempotent: true, maxInFlightRequests: 1 }
-      await withProducer(addresses, settings, async producer => {
-        for (const end of ['commit', 'abort'] as const) {
+      await log.own(topic, `${topic}.group`, journalOwner('a', journal))
+      for (const [count, end] of (['commit', 'abort'] as const).entries()) {
+        const transactionalId = `${topic}.${end}`
+        const settings = { transactionalId, idempotent: true, maxInFlightRequests: 1 }
+        await withProducer(addresses, settings, async producer => {
           const transaction = await producer.transaction()
           await transaction.send({ topic, messages: [{ value: end }] })
           await transaction[end]()
-        }
-      })
+        })
+        // The broker writes the mark in its own time.
+        await journal.until(() => journal.next(0) === 2 * count + 2)
+      }
       await log.append(topic, 0, texts('after'))
-      await log.own(topic, `${topic}.group`, journalOwner('a', journal))
       await journal.until(() => journal.next(0) === 5)
       assert.deepEqual(journal.offsets('a', 0), from(0, 5))
       const read = await log.read(topic, 0, 0, bytesMax)
