@@ -9,6 +9,8 @@ export interface HealthOptions {
   readonly port: number
   /** What is wrong now, as sentences; none: ready. */
   readonly faults: () => readonly string[]
+  /** What is wrong though the service does its work; told, and ready nonetheless. */
+  readonly warnings?: () => readonly string[]
   /** Prometheus' text format. */
   readonly metrics: () => Promise<string>
 }
@@ -27,7 +29,9 @@ export async function serveHealth(options: HealthOptions): Promise<HealthDoor> {
     if (request.url === '/livez') send(200, 'ok\n')
     else if (request.url === '/readyz') {
       const faults = options.faults()
-      send(faults.length === 0 ? 200 : 503, faults.length === 0 ? 'ok\n' : `${faults.join('\n')}\n`)
+      const warnings = options.warnings?.() ?? []
+      const lines = [...(faults.length === 0 ? ['ok'] : faults), ...warnings]
+      send(faults.length === 0 ? 200 : 503, `${lines.join('\n')}\n`)
     } else if (request.url === '/metrics')
       options.metrics().then(
         text => send(200, text),

@@ -3,7 +3,7 @@
  * here is what they share. Figures are written once for each request, batch or flush, never for each click, and
  * no label holds a user's id: a label's values must be few.
  */
-import { collectDefaultMetrics, Registry } from 'prom-client'
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { after } from './time.ts'
 
 export interface Metrics {
@@ -46,3 +46,19 @@ export function withinScrape<Answer>(answer: Promise<Answer>): Promise<Answer | 
 }
 
 const scrapeWaitMsMax = 2_000
+
+/** How many sentences /readyz says now: one alarm for all that a service knows to be wrong. */
+export function watchHealth(
+  { registry }: Metrics,
+  faults: () => readonly string[],
+  warnings: () => readonly string[],
+): void {
+  new Gauge({
+    name: 'ebb_faults',
+    help: 'Things that are wrong now; /readyz names them.',
+    registers: [registry],
+    collect() {
+      this.set(faults().length + warnings().length)
+    },
+  })
+}

@@ -1,9 +1,11 @@
 /** A project on servers: Kafka for the log, ClickHouse over HTTP for the tables. */
 import type { Logger } from 'pino'
+import { every } from '../base/time.ts'
 import { type KafkaLog, openKafkaLog } from '../log/kafka.ts'
 import { migrate } from '../store/migrate.ts'
 import { openServerStore } from '../store/server.ts'
 import type { Store } from '../store/store.ts'
+import { watchStore } from '../store/watch.ts'
 import { retentionMsDefault } from './system.ts'
 
 export interface ServerOptions {
@@ -24,11 +26,14 @@ export interface Servers {
   readonly clicksTopic: string
   readonly alertsTopic: string
   readonly partitions: number
+  /** What is wrong with ClickHouse now, as sentences. */
+  storeFaults(): string[]
   close(): Promise<void>
 }
 
 /** Longer than any delivery is tried. */
 const alertsRetentionMs = 30 * 86_400_000
+const probeIntervalMs = 5_000
 
 /** A project is a topic prefix and a database: projects share nothing. */
 function namespaceOf(project: string): string {
@@ -39,12 +44,15 @@ function namespaceOf(project: string): string {
 export async function openServers(options: ServerOptions, logger: Logger): Promise<Servers> {
   const { kafka, clickhouse, project, clickhouseUser, clickhousePassword } = options
   const namespace = namespaceOf(project)
-  const store = await openServerStore({
-    url: clickhouse,
-    database: namespace,
-    user: clickhouseUser,
-    password: clickhousePassword,
-  })
+  const watch = watchStore(
+    await openServerStore({
+      url: clickhouse,
+      database: namespace,
+      user: clickhouseUser,
+      password: clickhousePassword,
+    }),
+  )
+  const { store } = watch
   let log: KafkaLog | undefined
   try {
     const ran = await migrate(store)
@@ -60,6 +68,7 @@ export async function openServers(options: ServerOptions, logger: Logger): Promi
     })
     await log.ensure(alertsTopic, { partitions, retentionMs: alertsRetentionMs, retentionBytes })
     const opened = log
+    const stopProbing = every(probeIntervalMs, watch.probe)
     return {
       log: opened,
       store,
@@ -67,7 +76,9 @@ export async function openServers(options: ServerOptions, logger: Logger): Promi
       clicksTopic,
       alertsTopic,
       partitions,
+      storeFaults: watch.faults,
       async close() {
+        stopProbing()
         await opened.close()
         await store.close()
       },

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { EbbError } from '../base/errors.ts'
 import { type HealthDoor, serveHealth } from '../base/health.ts'
 import { createLogger } from '../base/logger.ts'
-import { createMetrics, type Metrics } from '../base/metrics.ts'
+import { createMetrics, type Metrics, watchHealth } from '../base/metrics.ts'
 import { random, steadyClock, wallClock } from '../base/time.ts'
 import { startCollector } from '../collector/collector.ts'
 import { collectorMeter } from '../collector/meter.ts'
@@ -45,6 +45,8 @@ export interface ServiceOptions extends ServerOptions {
 interface Running {
   readonly says: string
   readonly faults: () => readonly string[]
+  /** False: it does its work without ClickHouse for a while, and is ready nonetheless. */
+  readonly needsStore: boolean
 }
 
 /** What a service is given. */
@@ -98,8 +100,11 @@ async function openHealth(
     ...servers.log
       .standing()
       .map(({ partition }) => `Partition ${partition} should move and has not for a minute.`),
+    ...(running.needsStore ? servers.storeFaults() : []),
   ]
-  return serveHealth({ host, port, faults, metrics: metrics.text })
+  const warnings = () => (running.needsStore ? [] : servers.storeFaults())
+  watchHealth(metrics, faults, warnings)
+  return serveHealth({ host, port, faults, warnings, metrics: metrics.text })
 }
 
 async function runCollector({
@@ -123,7 +128,7 @@ async function runCollector({
     meter: collectorMeter(metrics),
   })
   stops.push(() => collector.stop())
-  return { says: `Clicks go to ${collector.url}/v1/track.`, faults: () => [] }
+  return { says: `Clicks go to ${collector.url}/v1/track.`, faults: () => [], needsStore: false }
 }
 
 async function runProcessor({ servers, metrics, logger, stops }: Setting): Promise<Running> {
@@ -174,6 +179,7 @@ async function runProcessor({ servers, metrics, logger, stops }: Setting): Promi
   return {
     says: 'It shares the partitions with the others of its group.',
     faults: () => [...faults.values()],
+    needsStore: true,
   }
 }
 
@@ -200,7 +206,7 @@ async function runWebhooks({
     meter,
   })
   stops.push(() => webhooks.stop())
-  return { says: 'Alerts go to the endpoints.', faults: () => [] }
+  return { says: 'Alerts go to the endpoints.', faults: () => [], needsStore: true }
 }
 
 async function runWeb({ servers, options, logger, stops }: Setting): Promise<Running> {
@@ -217,7 +223,7 @@ async function runWeb({ servers, options, logger, stops }: Setting): Promise<Run
     names,
   })
   stops.push(() => web.stop())
-  return { says: `The page is ${web.url}.`, faults: () => [] }
+  return { says: `The page is ${web.url}.`, faults: () => [], needsStore: true }
 }
 
 /** The addresses of brokers from `host:port,host:port`. */

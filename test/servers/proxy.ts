@@ -25,7 +25,7 @@ export type Fault =
     }
   | { readonly kind: 'answered'; readonly answer: string; readonly request: RegExp }
 
-export interface Proxy {
+export interface TcpProxy {
   readonly port: number
   readonly url: string
   /** From here on; `times`: after so many requests have suffered there is none again. */
@@ -45,7 +45,7 @@ interface Pair {
 
 const none: Fault = { kind: 'none' }
 
-export async function startProxy(target: { host: string; port: number }): Promise<Proxy> {
+export async function startProxy(target: { host: string; port: number }): Promise<TcpProxy> {
   let fault: Fault = none
   let timesLeft = Number.POSITIVE_INFINITY
   let count = 0

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { serveStore } from '../../services/store/http.ts'
+import { openServerStore } from '../../services/store/server.ts'
+import { watchStore } from '../../services/store/watch.ts'
+import { startProxy } from '../servers/proxy.ts'
+import { temporaryEngine } from './fixture.ts'
+
+const engine = temporaryEngine()
+after(() => engine.remove())
+
+test('a call that failed is a fault until one of its kind works', async () => {
+  const failed: string[] = []
+  const watch = watchStore(await engine.open(), { failed: doing => failed.push(doing) })
+  const { store, faults } = watch
+  await store.command('CREATE TABLE t (n UInt64) ENGINE = MergeTree ORDER BY n')
+  assert.deepEqual(faults(), [])
+  await store.command('RENAME TABLE t TO away')
+  await assert.rejects(store.insert('t', [{ n: 1 }]))
+  await assert.rejects(store.query('SELECT * FROM t'))
+  assert.equal(faults().length, 2)
+  assert.match(faults()[0]!, /^ClickHouse refused rows of t \(60 UNKNOWN_TABLE\)/)
+  await store.query('SELECT 1')
+  assert.equal(faults().length, 1, 'a query works; no row was stored yet')
+  await store.command('RENAME TABLE away TO t')
+  await store.insert('t', [{ n: 1 }])
+  assert.deepEqual(faults(), [])
+  assert.deepEqual(failed, ['rows of t', 'a query'])
+  await store.close()
+})
+
+test('a call without an answer is a fault after a while, and no more when it ends', async () => {
+  const served = await engine.open()
+  const server = await serveStore({ store: served, host: '127.0.0.1', port: 0, users: 'write' })
+  const proxy = await startProxy({ host: '127.0.0.1', port: server.port })
+  let nowMs = 0
+  const direct = await openServerStore({ url: proxy.url, database: 'ebb', user: 'writer' })
+  const { store, faults } = watchStore(direct, { clock: () => nowMs })
+  await proxy.suffer({ kind: 'silent' })
+  const insert = store.insert('t', [{ n: 2 }])
+  nowMs = 9_999
+  assert.deepEqual(faults(), [])
+  nowMs = 35_400
+  assert.deepEqual(faults(), ['ClickHouse has not answered rows of t for 35 s; Ebb waits.'])
+  await proxy.suffer({ kind: 'none' })
+  await insert
+  assert.deepEqual(faults(), [])
+  await store.close()
+  await proxy.stop()
+  await server.close()
+  await served.close()
+})
