@@ -15,8 +15,11 @@ export interface Flushed {
   readonly users: number
 }
 
+/** Where a partition's state came from: kept since this process had it before, or read back. */
+export type RestoredFrom = 'memory' | 'tables'
+
 export interface ProcessorMeter {
-  opened(partition: number, nextOffset: number): void
+  opened(partition: number, nextOffset: number, from: RestoredFrom): void
   flushed(partition: number, nextOffset: number, clockMs: number, done: Flushed): void
   flushFailed(): void
   /** From here on the gauges tell of these partitions. */
@@ -48,6 +51,9 @@ export function processorMeter(metrics: Metrics): ProcessorMeter {
   ])
   const alerts = counter('ebb_alerts_total', 'Transitions of alerts.', ['status'])
   const failures = counter('ebb_flush_failures_total', 'Flushes that failed and are tried again.')
+  const restores = counter('ebb_partition_restores_total', 'Partitions taken over, by source.', [
+    'from',
+  ])
   const durations = new Histogram({
     name: 'ebb_flush_duration_seconds',
     help: 'One flush: alerts to their log, rows, progress; its repetitions included.',
@@ -63,7 +69,10 @@ export function processorMeter(metrics: Metrics): ProcessorMeter {
   }
 
   return {
-    opened: (partition, nextOffset) => reached.set(partition, { nextOffset, clockMs: Number.NaN }),
+    opened(partition, nextOffset, from) {
+      reached.set(partition, { nextOffset, clockMs: Number.NaN })
+      restores.inc({ from })
+    },
     flushed(partition, nextOffset, clockMs, { records: folded, durationMs, batch, users }) {
       reached.set(partition, { nextOffset, clockMs })
       records.inc(folded)

@@ -3,33 +3,17 @@
  * is up. Work on a partition is done one piece after the other, in the order it came in.
  */
 import { EbbError } from '../base/errors.ts'
-import { nextTurn, pause } from '../base/time.ts'
+import { nextTurn } from '../base/time.ts'
 import type { Lease, LogRecord } from '../log/log.ts'
-import {
-  type Batch,
-  batchSize,
-  type Current,
-  createBatch,
-  deadRow,
-  gatherEffects,
-} from './batch.ts'
-import { type FlushTarget, flush } from './flush.ts'
-import type { Effects } from './fold/effects.ts'
-import { fold, resume } from './fold/fold.ts'
-import type { PartitionState, User } from './fold/state.ts'
-import { readInput } from './input.ts'
-import type { Flushed } from './meter.ts'
-import { type Restored, recordHash } from './restore.ts'
+import { batchSize } from './batch.ts'
+import { createFlusher, type FlusherOptions } from './flusher.ts'
+import type { PartitionState } from './fold/state.ts'
+import { type Folded, forgetGathered } from './folded.ts'
+import { createRecordFold } from './record-fold.ts'
 import type { Place } from './rows.ts'
 
 /** A flush is due at this many gathered rows. */
 const rowsMax = 20_000
-/** At most this many effects of mere time between two looks at the event loop and the flush. */
-const sliceMax = 5_000
-/** How long gathered rows wait at most; and progress alone, where nothing else changed. */
-const rowsAgeMsMax = 1_000
-const progressAgeMsMax = 5_000
-const retryDelayMsMax = 10_000
 
 export interface Partition {
   readonly place: Place
@@ -40,146 +24,103 @@ export interface Partition {
   beat(): Promise<void>
   /** Flushes all there is. */
   finish(): Promise<void>
-  /** Forgets what is gathered: the partition is another's. */
+  /** Folds and flushes nothing further: the partition is another's. */
   drop(): void
+  /**
+   * What it could go on from, when nothing of it runs any more; it does nothing further. Undefined when a
+   * piece of its work failed, or was left in the middle of a record.
+   */
+  leave(): Promise<Folded | undefined>
 }
 
-export interface PartitionOptions {
-  readonly target: FlushTarget
-  readonly place: Place
-  readonly restored: Restored
-  readonly steadyClock: () => number
-  /** Called after each flush. */
-  readonly flushed: (state: PartitionState, nextOffset: number, done: Flushed) => void
-  /** A flush failed for now; it is tried again. */
-  readonly troubled: (error: EbbError, attempt: number) => void
-  readonly stopping: AbortSignal
-}
-
-export function createPartition(options: PartitionOptions): Partition {
-  const { target, place, steadyClock } = options
-  const { state } = options.restored
-  let { nextOffset } = options.restored
-  /** The record before nextOffset; undefined before the first of this run. */
-  let lastRecord: LogRecord | undefined
-  let batch: Batch = createBatch()
-  let users: User[] = []
-  let flushedAtMs = steadyClock()
-  let flushedOffset = nextOffset
+export function createPartition(options: FlusherOptions): Partition {
+  const { target, place, folded } = options
+  const { state } = folded
+  const records = createRecordFold(folded, place)
+  const flusher = createFlusher(options)
+  const inTurn = createTurns()
+  /** All of the records before nextOffset is in the state, and nothing of those behind it. */
+  let whole = true
   let dropped = false
-  let work: Promise<unknown> = Promise.resolve()
-  const current: Current = {
-    stored: { offset: -1, appendMs: 0, key: null, value: null },
-    messageId: '',
-  }
-  const effects: Effects = gatherEffects(state, place, () => batch, current)
 
-  /** One piece of work after the other, whoever asks for it. */
-  const inTurn = <T>(piece: () => Promise<T>): Promise<T> => {
-    const result = work.then(piece)
-    work = result.catch(() => undefined)
-    return result
-  }
-
-  const flushNow = async (lease: Lease | undefined) => {
-    for (const user of state.dirty) {
-      user.dirty = false
-      users.push(user)
-    }
-    state.dirty = []
-    const lastHash = lastRecord ? recordHash(lastRecord) : options.restored.lastHash
-    const startedAtMs = steadyClock()
-    await persist(options, lease, () =>
-      flush(target, place, state, batch, users, { nextOffset, lastHash }),
-    )
-    flushedAtMs = steadyClock()
-    const durationMs = flushedAtMs - startedAtMs
-    const records = nextOffset - flushedOffset
-    const done = { records, durationMs, batch, users: users.length }
-    batch = createBatch()
-    users = []
-    flushedOffset = nextOffset
-    options.flushed(state, nextOffset, done)
-    await lease?.commit(nextOffset)
-  }
-
-  const isDue = () => {
-    if (nextOffset === flushedOffset && batchSize(batch) === 0) return false
-    const ageMs = steadyClock() - flushedAtMs
-    if (batchSize(batch) === 0 && state.dirty.length === 0) return ageMs >= progressAgeMsMax
-    return ageMs >= rowsAgeMsMax || batch.alerts.length > 0 || batchSize(batch) >= rowsMax
-  }
-
-  const foldOne = async (stored: LogRecord, lease: Lease) => {
-    current.stored = stored
-    const placeId = `${place.epoch}:${place.partition}:${stored.offset}`
-    const input = readInput(stored, state.settings.skewMs, placeId)
-    if ('reason' in input) {
-      batch.rejects.push(deadRow(state, place, current, input))
-      return
-    }
-    const { record, position } = input
-    current.messageId = record.kind === 'click' && record.eventId !== '' ? record.eventId : placeId
-    let finished = fold(state, record, position, effects, sliceMax)
-    while (!finished) {
-      // Many things are due at this one record: progress stays before it until all of them are out.
-      await flushNow(lease)
+  /** What is due at one record and too much for one slice; false when the partition was lost meanwhile. */
+  const workOff = async (lease: Lease) => {
+    do {
+      // Progress stays before the record until all that is due at it is out.
+      await flusher.flush(lease)
       await nextTurn()
-      if (lease.lost) return
-      finished = resume(state, effects, sliceMax)
-    }
+      if (lease.lost || dropped) return false
+    } while (!records.resume())
+    return true
   }
 
-  const take = async (records: readonly LogRecord[], lease: Lease) => {
-    for (const stored of records) {
-      if (stored.offset !== nextOffset)
-        throw new EbbError(
-          'offsetGone',
-          `Record ${nextOffset} of ${target.topic} partition ${place.partition} is missing; ${stored.offset} came instead.`,
-        )
-      await foldOne(stored, lease)
+  const take = async (batch: readonly LogRecord[], lease: Lease) => {
+    for (const stored of batch) {
       if (lease.lost || dropped) return
-      nextOffset = stored.offset + 1
-      lastRecord = stored
-      // What comes after an erasure starts afresh: a flush takes back all of the user that it gathered.
-      if (batchSize(batch) >= rowsMax || batch.erased.length > 0) await flushNow(lease)
+      if (stored.offset !== folded.nextOffset) throw missing(target.topic, place, folded, stored)
+      whole = false
+      if (!records.fold(stored) && !(await workOff(lease))) return
+      folded.nextOffset = stored.offset + 1
+      folded.last = stored
+      whole = true
+      if (folded.nextOffset === folded.flushedOffset) forgetGathered(folded)
+      else if (isFull(folded)) await flusher.flush(lease)
     }
-    if (isDue()) await flushNow(lease)
+    if (!lease.lost && !dropped && flusher.isDue()) await flusher.flush(lease)
   }
 
   return {
     place,
     state,
-    take: (records, lease) => inTurn(() => take(records, lease)),
+    take: (batch, lease) => inTurn(() => take(batch, lease)),
     beat: () =>
       inTurn(async () => {
-        if (!dropped && isDue()) await flushNow(undefined)
+        if (!dropped && flusher.isDue()) await flusher.flush(undefined)
       }),
     finish: () =>
       inTurn(async () => {
+        const { nextOffset, flushedOffset, batch } = folded
         if (!dropped && (nextOffset !== flushedOffset || batchSize(batch) > 0))
-          await flushNow(undefined)
+          await flusher.flush(undefined)
       }),
     drop() {
       dropped = true
     },
+    async leave() {
+      dropped = true
+      const failed = await inTurn.settled()
+      return failed || !whole ? undefined : folded
+    },
   }
 }
 
-/** Repeats `write` until it succeeds: what the store refuses now it may take later. */
-async function persist(
-  options: PartitionOptions,
-  lease: Lease | undefined,
-  write: () => Promise<void>,
-): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await write()
-    } catch (error) {
-      if (!(error instanceof EbbError) || !error.retriable || options.stopping.aborted) throw error
-      options.troubled(error, attempt)
-    }
-    await lease?.beat()
-    await pause(Math.min(100 * 2 ** attempt, retryDelayMsMax), options.stopping)
+function isFull({ batch }: Folded): boolean {
+  // What comes after an erasure starts afresh: a flush takes back all of the user that it gathered.
+  return batchSize(batch) >= rowsMax || batch.erased.length > 0
+}
+
+function missing(topic: string, place: Place, folded: Folded, came: LogRecord): EbbError {
+  return new EbbError(
+    'offsetGone',
+    `Record ${folded.nextOffset} of ${topic} partition ${place.partition} is missing; ${came.offset} came instead.`,
+  )
+}
+
+/** One piece of work after the other, whoever asks for it. */
+function createTurns() {
+  let last: Promise<unknown> = Promise.resolve()
+  let failed = false
+  const inTurn = <T>(piece: () => Promise<T>): Promise<T> => {
+    const result = last.then(piece)
+    last = result.catch(() => {
+      failed = true
+    })
+    return result
   }
+  /** Resolves when all is done, to whether any of it failed. */
+  inTurn.settled = async () => {
+    await last
+    return failed
+  }
+  return inTurn
 }

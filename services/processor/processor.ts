@@ -5,9 +5,10 @@ import { every, steadyClock, wallClock } from '../base/time.ts'
 import type { Log } from '../log/log.ts'
 import type { Store } from '../store/store.ts'
 import type { PartitionState } from './fold/state.ts'
-import type { ProcessorMeter } from './meter.ts'
+import { keepPartitions } from './kept.ts'
+import type { ProcessorMeter, RestoredFrom } from './meter.ts'
 import { createPartition, type Partition } from './partition.ts'
-import { restore } from './restore.ts'
+import { restore, resume } from './restore.ts'
 
 export interface ProcessorOptions {
   readonly log: Log
@@ -21,8 +22,8 @@ export interface ProcessorOptions {
   /** Tells what goes wrong; a partition that failed stands still until a restart. */
   readonly troubled: (partition: number, error: Error, attempt: number) => void
   readonly failed: (partition: number, error: Error) => void
-  /** The partition's state is in memory, as of nextOffset. */
-  readonly opened?: (partition: number, nextOffset: number) => void
+  /** The partition's state is in memory; what is before nextOffset is in the tables. */
+  readonly opened?: (partition: number, nextOffset: number, from: RestoredFrom) => void
   readonly flushed?: (partition: number, state: PartitionState, nextOffset: number) => void
   readonly meter?: ProcessorMeter
 }
@@ -39,6 +40,7 @@ const beatIntervalMs = 250
 export async function startProcessor(options: ProcessorOptions): Promise<Processor> {
   const { log, store, topic, project, meter } = options
   const partitions = new Map<number, Partition>()
+  const kept = keepPartitions(steadyClock)
   const stopping = new AbortController()
   const { alertsTopic, alertsPartitions } = options
   meter?.watch({
@@ -51,11 +53,13 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
   const open = async (number: number) => {
     const place = { epoch: options.epoch, partition: number }
     const source = { log, store, topic, partitions: options.partitions, project }
-    const restored = await restore(source, place)
+    const before = await kept.take(number)
+    const resumed = before && (await resume(source, place, before))
+    const folded = resumed ?? (await restore(source, place))
     const partition = createPartition({
       target,
       place,
-      restored,
+      folded,
       steadyClock,
       flushed(state, nextOffset, done) {
         meter?.flushed(number, nextOffset, state.clockMs, done)
@@ -68,9 +72,10 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
       stopping: stopping.signal,
     })
     partitions.set(number, partition)
-    meter?.opened(number, restored.nextOffset)
-    options.opened?.(number, restored.nextOffset)
-    return restored.nextOffset
+    const from = resumed ? 'memory' : 'tables'
+    meter?.opened(number, folded.flushedOffset, from)
+    options.opened?.(number, folded.flushedOffset, from)
+    return folded.nextOffset
   }
   const ownership = await log.own(topic, `${topic}.processor`, {
     open,
@@ -78,8 +83,10 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
     async close(number, lost) {
       const partition = partitions.get(number)
       partitions.delete(number)
-      if (lost) partition?.drop()
-      else await partition?.finish()
+      if (!partition) return
+      if (lost) partition.drop()
+      else await partition.finish()
+      kept.put(number, partition)
     },
     failed(number, error) {
       partitions.get(number)?.drop()
@@ -88,6 +95,7 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
   })
   const beating = new Set<Partition>()
   const stopBeating = every(beatIntervalMs, () => {
+    kept.expire()
     for (const [number, partition] of partitions) {
       // A flush that is being tried again holds up the next beat: one of them waits, not many.
       if (beating.has(partition)) continue

@@ -2,15 +2,16 @@
  * Reads a partition's state back: progress first, then the rows, which may be ahead of it and never behind.
  * A log that is not the one progress speaks of is refused with a sentence.
  */
-import { hash } from 'node:crypto'
-import { assert, EbbError } from '../base/errors.ts'
+import { assert } from '../base/errors.ts'
 import { slotCount } from '../base/slot.ts'
-import type { Log, LogRecord } from '../log/log.ts'
+import type { Log } from '../log/log.ts'
 import { readTime } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
 import { idHash } from './fold/session.ts'
 import { orderThawing, placeUser, restorePartition, restoreUser } from './fold/snapshot.ts'
 import { createState, type PartitionState, type User } from './fold/state.ts'
+import { createFolded, type Folded, forgetGathered, lastHashOf } from './folded.ts'
+import { findFault } from './log-fault.ts'
 import { offsetOfVersion, type Place } from './rows.ts'
 
 export interface RestoreSource {
@@ -21,66 +22,53 @@ export interface RestoreSource {
   readonly project: string
 }
 
-export interface Restored {
-  readonly state: PartitionState
-  readonly nextOffset: number
-  readonly lastHash: string
-}
-
 /** Slots read at once: bounds the rows in memory. */
 const slotsAtOnce = 512
 
-export async function restore(source: RestoreSource, place: Place): Promise<Restored> {
-  const { log, store, topic, project } = source
-  const [row] = await store.query<{ next_offset: string; state: string; last_hash: string }>(
-    `SELECT next_offset, state, last_hash FROM progress FINAL
-     WHERE topic = {topic:String} AND partition = {partition:UInt16}`,
-    { topic, partition: place.partition },
-  )
+export async function restore(source: RestoreSource, place: Place): Promise<Folded> {
+  const { log, topic, project } = source
+  const progress = await readProgress(source, place)
   const bounds = await log.bounds(topic, place.partition)
-  const nextOffset = row ? Number(row.next_offset) : bounds.startOffset
-  const state = row ? restorePartition(project, row.state) : createState(project)
-  const lastHash = row?.last_hash ?? ''
-  await checkLog(source, place, bounds, nextOffset, lastHash)
+  const { nextOffset, lastHash } = progress ?? { nextOffset: bounds.startOffset, lastHash: '' }
+  const state = progress ? restorePartition(project, progress.state) : createState(project)
+  const fault = await findFault(source, place, { nextOffset, lastHash })
+  if (fault) throw fault
   await restoreUsers(source, place, state, nextOffset)
-  return { state, nextOffset, lastHash }
+  return createFolded(state, nextOffset, lastHash)
 }
 
-/** What tells a record from any other at its place. */
-export function recordHash(record: LogRecord): string {
-  const value = record.value ?? Buffer.alloc(0)
-  return hash('sha256', Buffer.concat([Buffer.from(`${record.offset}\n${record.key}\n`), value]))
-}
-
-async function checkLog(
+/**
+ * What was folded here before, brought up to what the tables hold now, if one can go on from it: the log
+ * still has the records behind it, and the tables were not set back. Else undefined: then `restore`.
+ */
+export async function resume(
   source: RestoreSource,
   place: Place,
-  bounds: { startOffset: number; endOffset: number },
-  nextOffset: number,
-  lastHash: string,
-): Promise<void> {
-  const { log, topic } = source
-  const where = `${topic} partition ${place.partition}`
-  if (nextOffset < bounds.startOffset)
-    throw new EbbError(
-      'offsetGone',
-      `${bounds.startOffset - nextOffset} records of ${where} are gone that were never folded: ` +
-        `the log keeps offsets from ${bounds.startOffset} on, the tables reach to ${nextOffset}.`,
-    )
-  if (nextOffset > bounds.endOffset)
-    throw new EbbError(
-      'topicMismatch',
-      `${where} ends at offset ${bounds.endOffset}, but ${nextOffset} records were folded: ` +
-        'the log was cut short or made anew.',
-    )
-  if (lastHash === '' || nextOffset === bounds.startOffset) return
-  const [last] = await log.read(topic, place.partition, nextOffset - 1, 1)
-  if (last && recordHash(last) !== lastHash)
-    throw new EbbError(
-      'topicMismatch',
-      `${where} holds another record at offset ${nextOffset - 1} than the one that was folded: ` +
-        'this is not the log that the tables come from.',
-    )
+  folded: Folded,
+): Promise<Folded | undefined> {
+  const progress = await readProgress(source, place)
+  if (!progress || progress.nextOffset < folded.flushedOffset) return undefined
+  const here = { nextOffset: folded.nextOffset, lastHash: lastHashOf(folded) }
+  if ((await findFault(source, place, here)) || (await findFault(source, place, progress)))
+    return undefined
+  folded.flushedOffset = progress.nextOffset
+  if (folded.nextOffset <= folded.flushedOffset) forgetGathered(folded)
+  return folded
+}
+
+interface Progress {
+  readonly nextOffset: number
+  readonly lastHash: string
+  readonly state: string
+}
+
+async function readProgress(source: RestoreSource, place: Place): Promise<Progress | undefined> {
+  const [row] = await source.store.query<{ next_offset: string; state: string; last_hash: string }>(
+    `SELECT next_offset, state, last_hash FROM progress FINAL
+     WHERE topic = {topic:String} AND partition = {partition:UInt16}`,
+    { topic: source.topic, partition: place.partition },
+  )
+  return row && { nextOffset: Number(row.next_offset), lastHash: row.last_hash, state: row.state }
 }
 
 async function restoreUsers(

@@ -1,0 +1,87 @@
+/** When a partition is flushed, and again until it succeeds. */
+import { EbbError } from '../base/errors.ts'
+import { pause } from '../base/time.ts'
+import type { Lease } from '../log/log.ts'
+import { batchSize } from './batch.ts'
+import { type FlushTarget, flush } from './flush.ts'
+import type { PartitionState } from './fold/state.ts'
+import { type Folded, forgetGathered, gatherUsers, lastHashOf } from './folded.ts'
+import type { Flushed } from './meter.ts'
+import type { Place } from './rows.ts'
+
+/** How long gathered rows wait at most; and progress alone, where nothing else changed. */
+const rowsAgeMsMax = 1_000
+const progressAgeMsMax = 5_000
+const retryDelayMsMax = 10_000
+
+export interface FlusherOptions {
+  readonly target: FlushTarget
+  readonly place: Place
+  readonly folded: Folded
+  readonly steadyClock: () => number
+  /** Called after each flush. */
+  readonly flushed: (state: PartitionState, nextOffset: number, done: Flushed) => void
+  /** A flush failed for now; it is tried again. */
+  readonly troubled: (error: EbbError, attempt: number) => void
+  readonly stopping: AbortSignal
+}
+
+export interface Flusher {
+  isDue(): boolean
+  /** Writes what is gathered; or forgets it, where the tables hold it already. */
+  flush(lease: Lease | undefined): Promise<void>
+}
+
+export function createFlusher(options: FlusherOptions): Flusher {
+  const { target, place, folded, steadyClock } = options
+  const { state } = folded
+  let flushedAtMs = steadyClock()
+
+  async function write(lease: Lease | undefined): Promise<void> {
+    gatherUsers(folded)
+    const { nextOffset, batch, users } = folded
+    const reached = { nextOffset, lastHash: lastHashOf(folded) }
+    const startedAtMs = steadyClock()
+    await persist(options, lease, () => flush(target, place, state, batch, users, reached))
+    flushedAtMs = steadyClock()
+    const records = nextOffset - folded.flushedOffset
+    const durationMs = flushedAtMs - startedAtMs
+    forgetGathered(folded)
+    folded.flushedOffset = nextOffset
+    options.flushed(state, nextOffset, { records, durationMs, batch, users: users.length })
+    await lease?.commit(nextOffset)
+  }
+
+  return {
+    isDue() {
+      const { nextOffset, flushedOffset, batch } = folded
+      const size = batchSize(batch)
+      if (nextOffset < flushedOffset || (nextOffset === flushedOffset && size === 0)) return false
+      const ageMs = steadyClock() - flushedAtMs
+      if (size === 0 && state.dirty.length === 0) return ageMs >= progressAgeMsMax
+      return ageMs >= rowsAgeMsMax || batch.alerts.length > 0
+    },
+    async flush(lease) {
+      if (folded.nextOffset < folded.flushedOffset) forgetGathered(folded)
+      else await write(lease)
+    },
+  }
+}
+
+/** Repeats `write` until it succeeds: what the store refuses now it may take later. */
+async function persist(
+  options: FlusherOptions,
+  lease: Lease | undefined,
+  write: () => Promise<void>,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await write()
+    } catch (error) {
+      if (!(error instanceof EbbError) || !error.retriable || options.stopping.aborted) throw error
+      options.troubled(error, attempt)
+    }
+    await lease?.beat()
+    await pause(Math.min(100 * 2 ** attempt, retryDelayMsMax), options.stopping)
+  }
+}
