@@ -6,7 +6,7 @@ import { randomId } from '../base/ids.ts'
 import { after, every, wallClock } from '../base/time.ts'
 import type { Log } from '../log/log.ts'
 import type { Store } from '../store/store.ts'
-import { collectorApp } from './app.ts'
+import { type CollectorOptions, collectorApp } from './app.ts'
 import { requestBytesMax } from './body.ts'
 import { intakeOf } from './intake.ts'
 import { goLive, liveGate } from './live.ts'
@@ -46,49 +46,68 @@ export interface Collector {
   stop(): Promise<void>
 }
 
-export async function startCollector(options: StartOptions): Promise<Collector> {
-  const { log, store, topic, host, port, clock, logger, meter = idleMeter } = options
+/** All of a collector but its port: what answers requests, whatever brings them. */
+export interface Wired {
+  readonly door: CollectorOptions
+  /** `writer`: who ticks, for looking at. */
+  startTicking(writer: string): () => void
+  /** Writes the rejects. */
+  stop(): Promise<void>
+}
+
+export async function wireCollector(
+  options: Omit<StartOptions, 'host' | 'port' | 'ticking'>,
+): Promise<Wired> {
+  const { log, store, topic, clock, names = [], logger, meter = idleMeter } = options
   const partitions = await log.partitions(topic)
   const outlet = outletOf({ log, topic, partitions, logger })
   const live = liveGate({ live: options.live, goLive: () => goLive(outlet, clock()) })
   const waiting = waitingRoom(waitingBytesMax, requestBytesMax)
   const rejects = rejectWriter({ store, logger, startedAtMs: wallClock(), every })
   const intake = intakeOf(outlet, live)
-  const app = collectorApp({
-    async intake(clicks) {
-      await intake(clicks)
-      meter.accepted(clicks.length)
+  return {
+    door: {
+      async intake(clicks) {
+        await intake(clicks)
+        meter.accepted(clicks.length)
+      },
+      outlet,
+      waiting,
+      clock,
+      newId: randomId,
+      reject(row) {
+        meter.rejected(row.reason)
+        rejects.reject(row)
+      },
+      names,
+      logger,
     },
-    outlet,
-    waiting,
-    clock,
-    newId: randomId,
-    reject(row) {
-      meter.rejected(row.reason)
-      rejects.reject(row)
-    },
-    names: [host, ...(options.names ?? [])],
-    logger,
-  })
+    startTicking: writer =>
+      startTicker({ outlet, live, clock, every, writer, isFull: waiting.isFull }),
+    stop: () => rejects.stop(),
+  }
+}
+
+export async function startCollector(options: StartOptions): Promise<Collector> {
+  const { host, port, meter = idleMeter, names = [] } = options
+  const wired = await wireCollector({ ...options, names: [host, ...names] })
+  const app = collectorApp(wired.door)
   app.addHook('onResponse', async (_request, reply) => meter.answered(reply.statusCode))
   let url: string
   try {
     url = await listen(app, host, port)
   } catch (error) {
-    await rejects.stop()
+    await wired.stop()
     throw error
   }
-  const stopTicker =
-    options.ticking === false
-      ? () => {}
-      : startTicker({ outlet, live, clock, every, writer: url, isFull: waiting.isFull })
+  const stopTicker = options.ticking === false ? () => {} : wired.startTicking(url)
 
   async function stop(): Promise<void> {
     stopTicker()
     const cancel = after(drainMsMax, () => app.server.closeAllConnections())
     await app.close()
     cancel()
-    await rejects.stop()
+    await wired.stop()
   }
 
   return { url, stop }

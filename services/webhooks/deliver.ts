@@ -36,18 +36,46 @@ export interface Sender {
   destroy(): Promise<void>
 }
 
-export function createSender(options: {
+interface Timeouts {
   readonly totalTimeoutMs: number
   readonly connectTimeoutMs: number
-}): Sender {
+}
+
+/** Where requests go out. */
+export interface Wire {
+  /** Rejects when there is no answer, at the latest when `signal` says stop. */
+  post(
+    url: string,
+    request: {
+      readonly headers: Readonly<Record<string, string>>
+      readonly body: string
+      readonly signal: AbortSignal
+    },
+  ): Promise<{
+    readonly statusCode: number
+    readonly headers: Readonly<Record<string, string | string[] | undefined>>
+    readonly body: { dump(options: { readonly limit: number }): Promise<unknown> }
+  }>
+  destroy(): Promise<void>
+}
+
+function httpWire(timeouts: Timeouts): Wire {
   const agent = new Agent({
-    connect: { timeout: options.connectTimeoutMs },
-    headersTimeout: options.totalTimeoutMs,
-    bodyTimeout: options.totalTimeoutMs,
+    connect: { timeout: timeouts.connectTimeoutMs },
+    headersTimeout: timeouts.totalTimeoutMs,
+    bodyTimeout: timeouts.totalTimeoutMs,
     maxHeaderSize: answerHeaderBytesMax,
     pipelining: 1,
   })
+  return {
+    post: (url, { headers, body, signal }) =>
+      request(url, { method: 'POST', headers, body, signal, dispatcher: agent }),
+    destroy: () => agent.destroy(),
+  }
+}
 
+/** `wire` is HTTP's, unless the simulator brings its own. */
+export function createSender(options: Timeouts, wire: Wire = httpWire(options)): Sender {
   async function send(attempt: Attempt): Promise<Answer> {
     const startMs = steadyClock()
     const controller = new AbortController()
@@ -59,15 +87,13 @@ export function createSender(options: {
       retryAfterMs: waitMs,
     })
     try {
-      const response = await request(attempt.endpoint.url, {
-        method: 'POST',
+      const response = await wire.post(attempt.endpoint.url, {
         headers: {
           'content-type': 'application/json',
           'user-agent': 'Ebb-Webhooks',
           ...sign({ ...attempt, secret: attempt.endpoint.secret }),
         },
         body: attempt.body,
-        dispatcher: agent,
         signal: controller.signal,
       })
       const result = answer(
@@ -85,7 +111,7 @@ export function createSender(options: {
     }
   }
 
-  return { send, destroy: () => agent.destroy() }
+  return { send, destroy: () => wire.destroy() }
 }
 
 class TimeoutError extends Error {

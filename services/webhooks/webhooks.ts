@@ -10,7 +10,7 @@ import type { Log } from '../log/log.ts'
 import type { Store } from '../store/store.ts'
 import { openEndpointBook } from './book.ts'
 import { createCourier, type Message } from './courier.ts'
-import { createSender } from './deliver.ts'
+import { createSender, type Wire } from './deliver.ts'
 import { createRowWriter, type DeliveryRow, type Logger } from './deliveries.ts'
 import type { DeliveryMeter } from './meter.ts'
 import { createOutbox } from './outbox.ts'
@@ -66,6 +66,8 @@ export async function startWebhooks(options: {
   readonly logger: Logger
   readonly settings?: Partial<WebhookSettings>
   readonly meter?: DeliveryMeter
+  /** HTTP's, unless the simulator brings its own. */
+  readonly wire?: Wire
 }): Promise<Webhooks> {
   const { log, store, topic } = options
   const settings = { ...defaultSettings, ...options.settings }
@@ -76,7 +78,7 @@ export async function startWebhooks(options: {
     await writeRows(rows)
     options.meter?.(rows)
   }
-  const sender = createSender(settings)
+  const sender = createSender(settings, options.wire)
   const book = await openEndpointBook({
     ...shared,
     onChange: endpoints => {

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { EbbError } from '../../base/errors.ts'
 import { every, steadyClock } from '../../base/time.ts'
 import type { Owner, Ownership } from '../log.ts'
-import { checkOffset, openFeed } from './feed.ts'
+import { checkOffset, type Feed, openFeed } from './feed.ts'
 import { type Held, hold } from './held.ts'
 import { startMembership } from './membership.ts'
 import type { Topic } from './topic.ts'
@@ -32,6 +32,8 @@ export interface OwnOptions {
   readonly owner: Owner
   readonly sessionMsMax: number
   readonly logger: Logger
+  /** Where records come from: brokers, unless the simulator brings its own. */
+  readonly openFeed?: (topic: Topic, logger: Logger) => Feed
 }
 
 /** Resolves when the group has taken this member in. Throws `topicMissing`; `logRejected` when it refuses. */
@@ -39,7 +41,7 @@ export async function ownShare(options: OwnOptions): Promise<SharedOwnership> {
   const { group, owner, sessionMsMax, logger } = options
   const [topic, groupTopic] = await Promise.all([options.open(), options.open()])
   const partitions = topic.partitions()
-  const feed = openFeed(topic, logger)
+  const feed = (options.openFeed ?? openFeed)(topic, logger)
   const held = new Map<number, Held>()
   /** By partition: when nothing of its latest life here runs any more. */
   const lives = new Map<number, Promise<void>>()
