@@ -158,14 +158,15 @@ async function runProcessor({ servers, metrics, logger, stops }: Setting): Promi
     epoch,
     meter: processorMeter(metrics),
     troubled(partition, error, attempt) {
-      faults.set(partition, `Partition ${partition} cannot be flushed: ${error.message}`)
-      logger.warn({ partition, attempt, err: error }, 'a flush failed and is tried again')
+      faults.set(partition, `Partition ${partition} waits: ${error.message}`)
+      logger.warn({ partition, attempt, err: error }, 'a partition waits; it is tried again')
     },
     failed(partition, error) {
       faults.set(partition, `Partition ${partition} stands still: ${error.message}`)
       logger.error({ partition, err: error }, 'a partition stands still until Ebb is restarted')
     },
     opened: partition => faults.delete(partition),
+    closed: partition => faults.delete(partition),
     flushed(partition, state) {
       faults.delete(partition)
       if (partition !== 0) return

@@ -1,18 +1,17 @@
 /** When a partition is flushed, and again until it succeeds. */
-import { EbbError } from '../base/errors.ts'
-import { pause } from '../base/time.ts'
+import type { EbbError } from '../base/errors.ts'
 import type { Lease } from '../log/log.ts'
 import { batchSize } from './batch.ts'
 import { type FlushTarget, flush } from './flush.ts'
 import type { PartitionState } from './fold/state.ts'
 import { type Folded, forgetGathered, gatherUsers, lastHashOf } from './folded.ts'
 import type { Flushed } from './meter.ts'
+import { persist } from './persist.ts'
 import type { Place } from './rows.ts'
 
 /** How long gathered rows wait at most; and progress alone, where nothing else changed. */
 const rowsAgeMsMax = 1_000
 const progressAgeMsMax = 5_000
-const retryDelayMsMax = 10_000
 
 export interface FlusherOptions {
   readonly target: FlushTarget
@@ -42,7 +41,7 @@ export function createFlusher(options: FlusherOptions): Flusher {
     const { nextOffset, batch, users } = folded
     const reached = { nextOffset, lastHash: lastHashOf(folded) }
     const startedAtMs = steadyClock()
-    await persist(options, lease, () => flush(target, place, state, batch, users, reached))
+    await persist(options, () => flush(target, place, state, batch, users, reached), lease)
     flushedAtMs = steadyClock()
     const records = nextOffset - folded.flushedOffset
     const durationMs = flushedAtMs - startedAtMs
@@ -65,23 +64,5 @@ export function createFlusher(options: FlusherOptions): Flusher {
       if (folded.nextOffset < folded.flushedOffset) forgetGathered(folded)
       else await write(lease)
     },
-  }
-}
-
-/** Repeats `write` until it succeeds: what the store refuses now it may take later. */
-async function persist(
-  options: FlusherOptions,
-  lease: Lease | undefined,
-  write: () => Promise<void>,
-): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await write()
-    } catch (error) {
-      if (!(error instanceof EbbError) || !error.retriable || options.stopping.aborted) throw error
-      options.troubled(error, attempt)
-    }
-    await lease?.beat()
-    await pause(Math.min(100 * 2 ** attempt, retryDelayMsMax), options.stopping)
   }
 }

@@ -8,6 +8,7 @@ import type { PartitionState } from './fold/state.ts'
 import { keepPartitions } from './kept.ts'
 import type { ProcessorMeter, RestoredFrom } from './meter.ts'
 import { createPartition, type Partition } from './partition.ts'
+import { persist } from './persist.ts'
 import { restore, resume } from './restore.ts'
 
 export interface ProcessorOptions {
@@ -19,12 +20,15 @@ export interface ProcessorOptions {
   readonly alertsPartitions: number
   readonly project: string
   readonly epoch: number
-  /** Tells what goes wrong; a partition that failed stands still until a restart. */
+  /** Tells what waits: its state cannot be read, or its rows not be written; it is tried again. */
   readonly troubled: (partition: number, error: Error, attempt: number) => void
+  /** It stands still until a restart. */
   readonly failed: (partition: number, error: Error) => void
   /** The partition's state is in memory; what is before nextOffset is in the tables. */
   readonly opened?: (partition: number, nextOffset: number, from: RestoredFrom) => void
   readonly flushed?: (partition: number, state: PartitionState, nextOffset: number) => void
+  /** It is another's now. */
+  readonly closed?: (partition: number) => void
   readonly meter?: ProcessorMeter
 }
 
@@ -54,8 +58,10 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
     const place = { epoch: options.epoch, partition: number }
     const source = { log, store, topic, partitions: options.partitions, project }
     const before = await kept.take(number)
-    const resumed = before && (await resume(source, place, before))
-    const folded = resumed ?? (await restore(source, place))
+    const troubled = (error: EbbError, attempt: number) => options.troubled(number, error, attempt)
+    const persistence = { troubled, stopping: stopping.signal }
+    const resumed = before && (await persist(persistence, () => resume(source, place, before)))
+    const folded = resumed ?? (await persist(persistence, () => restore(source, place)))
     const partition = createPartition({
       target,
       place,
@@ -67,7 +73,7 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
       },
       troubled(error: EbbError, attempt) {
         meter?.flushFailed()
-        options.troubled(number, error, attempt)
+        troubled(error, attempt)
       },
       stopping: stopping.signal,
     })
@@ -81,6 +87,7 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
     open,
     records: (number, batch, lease) => partitions.get(number)!.take(batch, lease),
     async close(number, lost) {
+      options.closed?.(number)
       const partition = partitions.get(number)
       partitions.delete(number)
       if (!partition) return

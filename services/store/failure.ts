@@ -3,21 +3,24 @@
 import { AssertionError, EbbError } from '../base/errors.ts'
 
 /** These pass by themselves. Any other code would come again with the same query. */
-const passing: Readonly<Record<number, string>> = {
+export const passing: Readonly<Record<number, string>> = {
   3: 'UNEXPECTED_END_OF_FILE',
   74: 'CANNOT_READ_FROM_FILE_DESCRIPTOR',
   75: 'CANNOT_WRITE_TO_FILE_DESCRIPTOR: a disk that is full or ill',
   76: 'CANNOT_OPEN_FILE',
   159: 'TIMEOUT_EXCEEDED',
   173: 'CANNOT_ALLOCATE_MEMORY',
+  198: 'DNS_ERROR',
   201: 'QUOTA_EXCEEDED',
   202: 'TOO_MANY_SIMULTANEOUS_QUERIES',
   209: 'SOCKET_TIMEOUT',
   210: 'NETWORK_ERROR',
+  225: 'NO_ZOOKEEPER: a replica that has lost its keeper',
   236: 'ABORTED: the server is stopping',
   241: 'MEMORY_LIMIT_EXCEEDED',
   242: 'TABLE_IS_READ_ONLY: a replica without its keeper',
   243: 'NOT_ENOUGH_SPACE',
+  244: 'UNEXPECTED_ZOOKEEPER_ERROR',
   252: 'TOO_MANY_PARTS',
   279: 'ALL_CONNECTION_TRIES_FAILED',
   285: 'TOO_FEW_LIVE_REPLICAS',
@@ -27,6 +30,8 @@ const passing: Readonly<Record<number, string>> = {
   394: 'QUERY_WAS_CANCELLED',
   425: 'SYSTEM_ERROR',
   439: 'CANNOT_SCHEDULE_TASK',
+  473: 'DEADLOCK_AVOIDED',
+  733: 'TABLE_IS_BEING_RESTARTED',
   999: 'KEEPER_EXCEPTION',
 }
 
@@ -39,6 +44,9 @@ interface Failure {
   readonly message: string
 }
 
+/** How the engine ends what it says: its name for the error, and sometimes its version. */
+const ending = /\s*\(([A-Z0-9_]+)\)\.?(?:\s*\(version .*\)\.?)?\s*$/
+
 /** Reads what the client, chdb's adapter or chdb itself throws. */
 export function failureOf(error: unknown): Failure {
   const whole = error instanceof Error ? error.message : String(error)
@@ -48,11 +56,10 @@ export function failureOf(error: unknown): Failure {
     coded.clickhouseCode ?? (/^\d+$/.test(String(coded.code)) ? coded.code : inText?.[1]),
   )
   const text = whole.replaceAll(/Code: \d+\. DB::Exception: /g, '')
-  const type =
-    typeof coded.type === 'string' ? coded.type : (/\(([A-Z0-9_]+)\)\s*$/.exec(whole)?.[1] ?? '')
-  const message = text
-    .split('\n', 1)[0]!
-    .replace(/\s*\([A-Z0-9_]+\)\s*$/, '')
+  const firstLine = text.split('\n', 1)[0]!
+  const type = typeof coded.type === 'string' ? coded.type : (ending.exec(whole)?.[1] ?? '')
+  const message = firstLine
+    .replace(ending, '')
     .replace(/ before: '.*'(?=: \(|$)/, '')
     .trim()
   return { code: Number.isInteger(number) ? number : undefined, type, message }
