@@ -17,6 +17,7 @@ export interface Member {
   /** Hands it records from there on, at most about `count`; the partition is lost behind `lostAfter` of them. */
   feed(partition: number, count: number, lostAfter?: number): Promise<void>
   giveBack(partition: number): Promise<void>
+  lose(partition: number): Promise<void>
   /** How far it has been fed. */
   next(partition: number): number
   stop(): Promise<void>
@@ -78,6 +79,7 @@ export async function startMember(log: Log, store: Store): Promise<Member> {
       if (lostAfter < Number.POSITIVE_INFINITY) await close(partition, true)
     },
     giveBack: partition => close(partition, false),
+    lose: partition => close(partition, true),
     next: partition => nextOffsets.get(partition)!,
     stop: () => processor.stop(),
   }
