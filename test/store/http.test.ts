@@ -108,7 +108,9 @@ describe('curl', () => {
       ['SELECT throwIf(1)', 395, 500],
     ]
     for (const [sql, code, status] of cases) {
-      const { out } = await curl('-i', `${url}?max_execution_time=0.1`, '-d', sql)
+      // Only where it is the case: a busy machine takes as long for any query.
+      const limit = code === 159 ? '?max_execution_time=0.1' : ''
+      const { out } = await curl('-i', `${url}${limit}`, '-d', sql)
       assert.match(out, new RegExp(`^HTTP/1.1 ${status} `), sql)
       assert.match(
         out,
