@@ -6,41 +6,11 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { brokersForTest } from '../../infra/kafka/broker.ts'
 import { freePort } from '../control/ebb.ts'
+import { metricsOnce, readMetrics, sumOf } from './metrics.ts'
 import { type Service, startService } from './services.ts'
 
 const partitions = 4
 const timeoutMs = 90_000
-
-/** The value of each line, by its name with labels. */
-async function readMetrics(service: Service): Promise<Map<string, number>> {
-  const [, url] = /health\s+(http:\S+)\/readyz/.exec(service.output())!
-  const text = await (await fetch(`${url}/metrics`)).text()
-  const lines = text.split('\n').filter(line => line !== '' && !line.startsWith('#'))
-  return new Map(
-    lines.map(line => {
-      const at = line.lastIndexOf(' ')
-      return [line.slice(0, at), Number(line.slice(at + 1))]
-    }),
-  )
-}
-
-/** Reads again and again until the figures are so. */
-async function metricsOnce(
-  service: Service,
-  isSo: (figures: Map<string, number>) => boolean,
-): Promise<Map<string, number>> {
-  for (;;) {
-    const figures = await readMetrics(service)
-    if (isSo(figures)) return figures
-    assert.equal(service.child.exitCode, null, service.output())
-  }
-}
-
-function sumOf(figures: Map<string, number>, name: string): number {
-  let sum = 0
-  for (const [line, value] of figures) if (line.startsWith(`${name}{`)) sum += value
-  return sum
-}
 
 const brokers = await brokersForTest(1, { own: false })
 
@@ -60,7 +30,8 @@ else
     const start = async (...args: string[]) => {
       const service = startService(args, cwd)
       running.unshift(service)
-      await service.says(/topic|runs: http/)
+      // The last line that it prints, or what it logs would do as well.
+      await service.says(/^ {2}topic {2}|^ClickHouse.* runs: http/m)
       return service
     }
     const sqlPort = await freePort()

@@ -34,7 +34,9 @@ export function startService(args: readonly string[], cwd: string): Service {
         }
         waiting.add(look)
         look()
-        exited.then(() => reject(new Error(`${args[0]} ended without ${pattern}:\n${output}`)))
+        exited.then(([code, signal]) =>
+          reject(new Error(`${args[0]} ended (${code ?? signal}) without ${pattern}:\n${output}`)),
+        )
       }),
     async stop(signal) {
       child.kill(signal)
