@@ -4,7 +4,7 @@ import { pause, steadyClock } from '../../base/time.ts'
 import type { TopicSettings } from '../log.ts'
 import { type Endpoint, openClient } from './library.ts'
 import { openTopic, type Topic } from './topic.ts'
-import { type Broker, isPassing, refusalOf, rejected, unreachable } from './wire.ts'
+import { type Broker, isPassing, isUnsure, refusalOf, rejected, unreachable } from './wire.ts'
 
 const replicasMax = 3
 /** The largest batch, compressed. Kafka's own default of 1 MiB would refuse a large record. */
@@ -35,7 +35,28 @@ export async function ensureTopic(
   return topic
 }
 
+/** Resolves when it is there, whoever made it. */
 async function createTopic(
+  endpoint: Endpoint,
+  name: string,
+  settings: TopicSettings,
+): Promise<void> {
+  const givenUpAtMs = steadyClock() + createMsMax
+  for (;;)
+    try {
+      return await requestTopic(endpoint, name, settings)
+    } catch (error) {
+      const refusals = refusalsOf(error)
+      if (refusals.includes('TOPIC_ALREADY_EXISTS')) return
+      const what = `Topic ${name} could not be made`
+      if (refusals.length === 0) throw unreachable(what, error)
+      if (!refusals.every(passesOnCreation)) throw rejected(what, error)
+      if (steadyClock() > givenUpAtMs) throw unreachable(what, error)
+      await pause(retryDelayMs, new AbortController().signal)
+    }
+}
+
+async function requestTopic(
   endpoint: Endpoint,
   name: string,
   { partitions, retentionMs, retentionBytes }: TopicSettings,
@@ -63,10 +84,6 @@ async function createTopic(
     const request = { topic: name, numPartitions: partitions, replicationFactor, configEntries }
     const controller = await cluster.findControllerBroker()
     await controller.createTopics({ timeout: createMsMax, topics: [request] })
-  } catch (error) {
-    if (refusalsOf(error).includes('TOPIC_ALREADY_EXISTS')) return
-    const what = `Topic ${name} could not be made`
-    throw refusalsOf(error).length > 0 ? rejected(what, error) : unreachable(what, error)
   } finally {
     await close()
   }
@@ -76,6 +93,11 @@ async function createTopic(
 function refusalsOf(error: unknown): string[] {
   const { errors } = error as { readonly errors?: readonly unknown[] }
   return (errors ?? [error]).map(refusalOf).filter(refusal => refusal !== '')
+}
+
+/** A broker that the controller has not heard of for a while counts as none, until it has. */
+function passesOnCreation(refusal: string): boolean {
+  return isPassing(refusal) || isUnsure(refusal) || refusal === 'INVALID_REPLICATION_FACTOR'
 }
 
 /** The brokers hear of a new topic one after the other, and its leaders take a moment. */
