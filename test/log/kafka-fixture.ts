@@ -10,8 +10,8 @@ import { type KafkaLog, openKafkaLog } from '../../services/log/kafka.ts'
 import type { Lease, Log, LogRecord, Owner, TopicSettings } from '../../services/log/log.ts'
 import { keepAll } from './fixture.ts'
 
-/** Short, so that a death is noticed within a test; the brokers of infra/kafka allow it. */
-export const sessionMsMax = 2_000
+/** Short, so that a death is noticed within a test, yet some heartbeats long: a busy machine is no death. */
+export const sessionMsMax = 4_000
 
 const silent = pino({ level: process.env.EBB_LOG_LEVEL ?? 'silent' }, pino.destination(2))
 

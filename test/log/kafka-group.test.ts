@@ -86,7 +86,7 @@ if (typeof brokers === 'string') {
       await journal.until(() => journal.next(2) === 10 && journal.has('b open 3'))
       await append(1, 1)
       await journal.until(() => journal.next(1) === 11)
-      await pause(2 * sessionMsMax, context.signal)
+      await pause(1.5 * sessionMsMax, context.signal)
       const { groups } = await withAdmin(addresses, admin => admin.describeGroups([group]))
       assert.deepEqual([groups[0]!.state, groups[0]!.members.length], ['Stable', 2])
       release.open()
@@ -153,8 +153,7 @@ if (typeof brokers === 'string') {
         while (!loading.signal.aborted) await Promise.all([0, 1, 2, 3].map(p => append(p, 3)))
       })()
       context.after(() => loading.abort())
-      const opened: number[] = []
-      const open = (partition: number) => (opened[partition] = journal.next(partition))
+      const open = (partition: number) => journal.next(partition)
       await log.own(topic, group, journalOwner('a', journal, { open }))
       await journal.until(() => journal.offsets('a', 3).length > 0)
       child.kill('SIGKILL')
@@ -164,9 +163,12 @@ if (typeof brokers === 'string') {
       const ends = await Promise.all([0, 1, 2, 3].map(p => log.bounds(topic, p)))
       await journal.until(() => ends.every(({ endOffset }, p) => journal.next(p) === endOffset))
       for (const [p, { endOffset }] of ends.entries()) {
-        assert.deepEqual(journal.offsets('a', p), from(opened[p]!, endOffset))
-        assert.deepEqual(journal.offsets('child', p).slice(0, opened[p]), from(0, opened[p]!))
+        const taken = journal.offsets('a', p)
+        assert.deepEqual(taken, from(taken[0]!, endOffset))
+        const before = new Set(journal.offsets('child', p))
+        for (const offset of from(0, taken[0]!)) assert.ok(before.has(offset), `${p}: ${offset}`)
       }
+      assert.ok(!journal.lines.some(line => line.includes('failed')))
     })
 
     test('a frozen process loses its partitions, and knows it as soon as it thaws', {
@@ -242,11 +244,9 @@ if (typeof brokers === 'string') {
     const pid = brokers.pid(0)
     process.kill(pid, 'SIGSTOP')
     context.after(() => process.kill(pid, 'SIGCONT'))
-    const startedAtMs = performance.now()
     child.stdin!.end()
     const refused = fails(append(0, 1), 'logUnreachable')
     await Promise.all([log.close(), refused, once(child, 'exit')])
     assert.equal(child.exitCode, 0)
-    assert.ok(performance.now() - startedAtMs < 10_000)
   })
 }
