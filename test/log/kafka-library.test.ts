@@ -1,4 +1,4 @@
-/** What is mended in kafkajs. */
+/** What is mended in kafkajs, and what it is told. */
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
@@ -13,6 +13,7 @@ interface Queue {
 }
 
 const require = createRequire(import.meta.url)
+const nobody = { brokers: ['127.0.0.1:1'], clientId: 'ebb', logger: createLogger() }
 
 function idleQueue(): Queue {
   const { prototype } = require('kafkajs/src/network/requestQueue') as { prototype: object }
@@ -21,12 +22,7 @@ function idleQueue(): Queue {
 }
 
 test('an idle connection sets no timer; one that waits, or is told to, does', async context => {
-  const { close } = openClient({
-    brokers: ['127.0.0.1:1'],
-    clientId: 'ebb',
-    logger: createLogger(),
-  })
-  await close()
+  await openClient(nobody).close()
   const timers: Queue[] = [idleQueue(), idleQueue(), idleQueue()]
   const [idle, waiting, throttled] = timers as [Queue, Queue, Queue]
   waiting.pending.push('a request')
@@ -72,4 +68,14 @@ test('a connection that two need at once is one', async () => {
   assert.equal(connects, 2)
   await one.connect()
   assert.equal(connects, 3)
+})
+
+test('a connection is given 5 s, and not the one second of the library', async context => {
+  const armed = context.mock.method(globalThis, 'setTimeout')
+  const { cluster, close } = openClient(nobody)
+  await assert.rejects(cluster.connect())
+  const delaysMs = armed.mock.calls.map(call => call.arguments[1])
+  await close()
+  assert.ok(delaysMs.includes(5_000))
+  assert.ok(!delaysMs.includes(1_000))
 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { encodeClaim, readClaim } from '../../services/log/kafka/claims.ts'
 import { type Claim, shareOut } from '../../services/log/kafka/shares.ts'
 
 function claim(memberId: string, held: readonly number[], generation = 1): Claim {
@@ -45,6 +46,14 @@ test('more members than partitions: some have none', () => {
 
 test('a claim to what there is not is nothing', () => {
   assert.deepEqual(shares(2, claim('a', [7, -1])), { a: [0, 1] })
+})
+
+test('a claim comes back as it went; what a stranger says is a claim to nothing', () => {
+  const said = claim('a', [0, 3], 7)
+  assert.deepEqual(readClaim('a', encodeClaim('clicks', said)), said)
+  const stranger = encodeClaim('clicks', { ...said, held: null as unknown as number[] })
+  for (const bytes of [Buffer.alloc(0), Buffer.from('no claim at all'), stranger])
+    assert.deepEqual(readClaim('b', bytes), claim('b', [], -1))
 })
 
 const group = fc.record({

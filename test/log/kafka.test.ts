@@ -5,6 +5,7 @@ import kafkajs from 'kafkajs'
 import { brokersForTest } from '../../infra/kafka/broker.ts'
 import { createLogger } from '../../services/base/logger.ts'
 import { zstdCodec } from '../../services/log/kafka/compression.ts'
+import { openTopic } from '../../services/log/kafka/topic.ts'
 import { openKafkaLog } from '../../services/log/kafka.ts'
 import { logContract } from './contract.ts'
 import { fails, keepAll, type LogFixture, texts, textsOf } from './fixture.ts'
@@ -134,10 +135,13 @@ if (typeof brokers === 'string') {
   })
 
   describe('kafka: what stands on the log', { concurrency: 4 }, () => {
-    test('what others write with gzip or without is read', { timeout }, async context => {
+    test('what others write with zstd, with gzip or without is read', {
+      timeout,
+    }, async context => {
       const { log, topic } = await prepared(context)
+      const { ZSTD, GZIP, None } = kafkajs.CompressionTypes
       await withProducer(addresses, {}, async producer => {
-        for (const compression of [kafkajs.CompressionTypes.GZIP, kafkajs.CompressionTypes.None]) {
+        for (const compression of [ZSTD, GZIP, None]) {
           const messages = [1, 2].map(n => ({
             partition: 0,
             key: 'k',
@@ -146,7 +150,8 @@ if (typeof brokers === 'string') {
           await producer.send({ topic, compression, messages })
         }
       })
-      assert.deepEqual(textsOf(await log.read(topic, 0, 0, bytesMax)), ['1.1', '1.2', '0.1', '0.2'])
+      const written = [ZSTD, GZIP, None].flatMap(codec => [`${codec}.1`, `${codec}.2`])
+      assert.deepEqual(textsOf(await log.read(topic, 0, 0, bytesMax)), written)
     })
 
     test('what Ebb writes is zstd, and kafkajs reads it', { timeout }, async context => {
@@ -298,7 +303,32 @@ if (typeof brokers === 'string') {
     })
   })
 
-  // It moves the clock of the whole process.
+  // These move the clock of the whole process.
+
+  test('who leads, and how many partitions there are, is asked anew each minute', {
+    timeout,
+  }, async context => {
+    const log = await newLog(context, addresses)
+    const name = await newTopic(log, { partitions: 1 })
+    const topic = await openTopic(
+      { brokers: addresses, clientId: 'ebb', logger: createLogger() },
+      name,
+    )
+    context.after(() => topic.close())
+    const topicPartitions = [{ topic: name, count: 2 }]
+    await withAdmin(addresses, admin => admin.createPartitions({ topicPartitions }))
+    const realNow = Date.now.bind(Date)
+    for (const [passedMs, count] of [
+      [0, 1],
+      [61_000, 2],
+    ] as const) {
+      const now = context.mock.method(Date, 'now', () => realNow() + passedMs)
+      await topic.leader(0)
+      now.mock.restore()
+      assert.equal(topic.partitions(), count)
+    }
+  })
+
   test('a partition that does not move for a minute is told', { timeout }, async context => {
     const { log, topic, journal } = await prepared(context, 1)
     const entered = gate()
