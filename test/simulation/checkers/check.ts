@@ -1,0 +1,33 @@
+/**
+ * All checkers. I7 (bounded memory, queues and handles) is not among them: nothing here is large enough to show it;
+ * it is measured on real processes.
+ */
+import type { Evidence } from '../evidence.ts'
+import { checkAccounting } from './accounting.ts'
+import { checkAlerts } from './alerts.ts'
+import { checkDeliveries } from './deliveries.ts'
+import { checkJournal } from './journal.ts'
+import { checkLiveness } from './liveness.ts'
+import { checkProgress } from './progress.ts'
+import { referenceOf } from './reference.ts'
+import { checkSecrets } from './secrets.ts'
+import { checkSessions, checkTables } from './tables.ts'
+
+/** What is wrong with a run, as sentences; none: nothing. */
+export async function checkAll(evidence: Evidence): Promise<string[]> {
+  const alive = checkLiveness(evidence)
+  // What is not through cannot be complete.
+  if (!evidence.settled) return alive
+  const reference = await referenceOf(evidence.topics)
+  return [
+    ...alive,
+    ...checkJournal(evidence),
+    ...checkTables(evidence, reference),
+    ...checkSessions(evidence, reference),
+    ...checkAlerts(evidence, reference),
+    ...checkDeliveries(evidence),
+    ...checkProgress(evidence, reference),
+    ...checkAccounting(evidence, reference),
+    ...checkSecrets(evidence),
+  ]
+}

@@ -1,0 +1,100 @@
+/**
+ * I4, delivery: every alert to be sent reached each endpoint, or its delivery says why not; nothing else was sent;
+ * every request was signed and carried the body that is on the log; and what came twice had a reason.
+ */
+import { signatureFault } from '../../../services/webhooks/signature.ts'
+import type { Row } from '../clickhouse/tables.ts'
+import type { Evidence } from '../evidence.ts'
+import { endpointId, secretOf } from '../operators.ts'
+import { webhookSettings } from '../services.ts'
+import { startMs } from '../virtual-time.ts'
+import { alertsOn } from './alerts.ts'
+
+export function checkDeliveries(evidence: Evidence): string[] {
+  const sent = new Map(
+    alertsOn(evidence.topics).flatMap(({ alert }) =>
+      alert.send ? [[alert.messageId, alert]] : [],
+    ),
+  )
+  const bodies = new Map([...sent].map(([id, { body }]) => [id, body]))
+  return [
+    ...checkRequests(evidence, bodies),
+    ...checkEnds(evidence, [...sent.keys()]),
+    ...checkRepeats(evidence),
+  ]
+}
+
+function checkRequests({ received }: Evidence, bodies: ReadonlyMap<string, string>): string[] {
+  return received.flatMap(({ endpoint, headers, body, atMs }) => {
+    const id = headers['webhook-id']!
+    if (bodies.get(id) === undefined) return [`I4: message ${id} was sent and is not on the log`]
+    if (bodies.get(id) !== body) return [`I4: message ${id} was sent with another body`]
+    const secrets = [secretOf(endpoint)]
+    const request = { headers: { ...headers }, body: Buffer.from(body), wallMs: startMs + atMs }
+    const fault = signatureFault({ secrets, ...request })
+    return fault ? [`I4: a request of message ${id} is not signed: ${fault}`] : []
+  })
+}
+
+function checkEnds(evidence: Evidence, messages: readonly string[]): string[] {
+  const { plan, tables, received } = evidence
+  const latest = new Map<string, Row>()
+  for (const row of tables.rows('deliveries')) {
+    const key = `${row.message_id} ${row.endpoint_id}`
+    const before = latest.get(key)
+    if (!before || Number(before.attempt) <= Number(row.attempt)) latest.set(key, row)
+  }
+  const taken = new Set(
+    received
+      .filter(({ code }) => code >= 200 && code < 300)
+      .map(({ headers, endpoint }) => `${headers['webhook-id']} ${endpointId(endpoint)}`),
+  )
+  const off = new Set(
+    tables.rows('endpoints').flatMap(row => (row.disabled ? [row.endpoint_id] : [])),
+  )
+  const wrong: string[] = []
+  for (const message of messages)
+    for (let endpoint = 1; endpoint <= plan.endpoints; endpoint++) {
+      const key = `${message} ${endpointId(endpoint)}`
+      const fault = endFault(latest.get(key), taken.has(key), off.has(endpointId(endpoint)))
+      if (fault) wrong.push(`I4: ${key} ${fault}`)
+    }
+  return wrong
+}
+
+/** What is wrong with the end of a delivery. */
+function endFault(row: Row | undefined, taken: boolean, off: boolean): string | undefined {
+  if (!row) return off ? undefined : 'has no delivery'
+  if (row.next_at !== null) return `is still ${row.status}`
+  switch (row.status) {
+    case 'delivered':
+      return taken ? undefined : 'is called delivered, and nobody got it'
+    case 'dead':
+      return off || row.attempt === webhookSettings.scheduleMs.length
+        ? undefined
+        : `is dead after ${row.attempt} attempts: ${row.error}`
+    case 'cancelled':
+    case 'stale':
+      return undefined
+    default:
+      return `ended as ${row.status}`
+  }
+}
+
+/** A message that an endpoint has taken comes again only where nobody could know that it had. */
+function checkRepeats({ received, disturbances, plan }: Evidence): string[] {
+  const times = new Map<string, number>()
+  let unheard = 0
+  for (const one of received) {
+    if (one.code < 200 || one.code > 299) continue
+    if (one.unheard) unheard++
+    const key = `${one.headers['webhook-id']} ${one.endpoint}`
+    times.set(key, (times.get(key) ?? 0) + 1)
+  }
+  let repeats = 0
+  for (const count of times.values()) repeats += count - 1
+  const allowed = unheard + disturbances * webhookSettings.endpointMax * plan.endpoints
+  return repeats > allowed
+    ? [`I4: ${repeats} messages came again, and ${allowed} may have been under way`]
+    : []
+}

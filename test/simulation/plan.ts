@@ -1,0 +1,161 @@
+/** What one seed decides beforehand: how large the simulation is, and which faults come when. */
+import { type Chance, chanceOf } from './chance.ts'
+
+/** What becomes of a share of the calls of one kind in a window. */
+export type CallFault = 'refused' | 'lost' | 'late' | 'twice' | 'slow'
+export type ReceiverFault =
+  | 'refused'
+  | 'error'
+  | 'hang'
+  | 'reset'
+  | 'gone'
+  | 'busy'
+  | 'busy date'
+  | 'redirect'
+  | 'slow'
+
+interface Window {
+  readonly fromMs: number
+  readonly forMs: number
+}
+
+/** Services are named by kind and number, e.g. `processor 1`. */
+export type Fault = Window &
+  (
+    | { readonly kind: 'store'; readonly how: CallFault; readonly share: number }
+    | {
+        readonly kind: 'append'
+        readonly how: CallFault
+        readonly share: number
+        readonly topic: string
+      }
+    | {
+        readonly kind: 'cut'
+        readonly service: string
+        readonly from: 'group' | 'log' | 'store'
+      }
+    /** Killed; started again after `forMs`. */
+    | { readonly kind: 'kill'; readonly service: string }
+    /** Stands still; `suspended`: with its steady clock. */
+    | { readonly kind: 'still'; readonly service: string; readonly suspended: boolean }
+    | { readonly kind: 'skew'; readonly service: string; readonly byMs: number }
+    | {
+        readonly kind: 'leader'
+        readonly topic: string
+        readonly partition: number
+        readonly byMs: number
+      }
+    /** Another processor or webhooks joins the group, and leaves it in order. */
+    | { readonly kind: 'visitor'; readonly of: 'processor' | 'webhooks' }
+    | { readonly kind: 'receiver'; readonly endpoint: number; readonly how: ReceiverFault }
+    | { readonly kind: 'answers'; readonly share: number }
+    | { readonly kind: 'retention' }
+  )
+
+export interface Plan {
+  readonly seed: number
+  readonly clicks: number
+  readonly users: number
+  readonly partitions: number
+  readonly collectors: number
+  readonly processors: number
+  readonly webhooks: number
+  readonly endpoints: number
+  /** Until clients and operators are through, and all faults are over. */
+  readonly activeMs: number
+  readonly guards: 'off' | 'on'
+  readonly faults: readonly Fault[]
+}
+
+/** What a shrunk or a crashing run leaves of a plan, or adds to it. */
+export interface Changes {
+  /** Numbers of faults that are left out. */
+  readonly without?: readonly number[]
+  readonly clicks?: number
+}
+
+export const clicksTopic = 'ebb.clicks'
+export const alertsTopic = 'ebb.alerts'
+
+const activeMs = 45_000
+const callFaults = ['refused', 'lost', 'late', 'twice', 'slow'] as const
+const receiverFaults = [
+  'refused',
+  'error',
+  'error',
+  'hang',
+  'reset',
+  'gone',
+  'busy',
+  'busy date',
+  'redirect',
+  'slow',
+] as const
+
+export function planOf(seed: number, changes: Changes = {}): Plan {
+  const chance = chanceOf(seed, 'plan')
+  const size = {
+    seed,
+    clicks: chance.whole(15, 60),
+    users: chance.whole(2, 7),
+    partitions: chance.pick([1, 2, 2, 4]),
+    collectors: chance.whole(1, 2),
+    processors: chance.pick([1, 2, 2, 3]),
+    webhooks: chance.pick([1, 1, 2]),
+    endpoints: chance.whole(1, 3),
+    activeMs,
+    guards: chance.pick(['off', 'off', 'on'] as const),
+  }
+  const count = chance.pick([0, 1, 2, 3, 4, 6, 8])
+  const faults = Array.from({ length: count }, () => faultOf(chance, size))
+  return {
+    ...size,
+    clicks: changes.clicks ?? size.clicks,
+    faults: faults.filter((_, index) => !changes.without?.includes(index)),
+  }
+}
+
+type Size = Omit<Plan, 'faults'>
+
+function faultOf(chance: Chance, size: Size): Fault {
+  const fromMs = chance.whole(500, activeMs)
+  const forMs = chance.pick([300, 1_000, 3_000, 8_000, 15_000])
+  const window = { fromMs, forMs: Math.min(forMs, activeMs - fromMs + 500) }
+  const topic = chance.pick([clicksTopic, alertsTopic])
+  const service = chance.pick(servicesOf(size))
+  const how = chance.pick(callFaults)
+  const share = chance.pick([0.1, 0.3, 1])
+  const kinds: readonly (() => Fault)[] = [
+    () => ({ kind: 'store', ...window, how, share }),
+    () => ({ kind: 'store', ...window, how, share }),
+    () => ({ kind: 'append', ...window, how, share, topic }),
+    () => ({ kind: 'append', ...window, how, share, topic }),
+    () => ({ kind: 'cut', ...window, service, from: chance.pick(['group', 'log', 'store']) }),
+    () => ({ kind: 'kill', ...window, service }),
+    () => ({ kind: 'kill', ...window, service }),
+    () => ({ kind: 'still', ...window, service, suspended: chance.often(0.4) }),
+    () => ({ kind: 'skew', ...window, service, byMs: chance.whole(-15_000, 15_000) }),
+    () => {
+      const partition = chance.whole(0, size.partitions - 1)
+      return { kind: 'leader', ...window, topic, partition, byMs: chance.whole(-10_000, 10_000) }
+    },
+    () => ({ kind: 'visitor', ...window, of: chance.pick(['processor', 'webhooks']) }),
+    () => {
+      const endpoint = chance.whole(1, size.endpoints)
+      return { kind: 'receiver', ...window, endpoint, how: chance.pick(receiverFaults) }
+    },
+    () => ({ kind: 'answers', ...window, share }),
+    () => ({ kind: 'retention', ...window }),
+  ]
+  return chance.pick(kinds)()
+}
+
+export function servicesOf(size: Pick<Plan, 'collectors' | 'processors' | 'webhooks'>): string[] {
+  const named = (kind: string, count: number) =>
+    Array.from({ length: count }, (_, index) => `${kind} ${index + 1}`)
+  return [
+    ...named('collector', size.collectors),
+    ...named('processor', size.processors),
+    ...named('webhooks', size.webhooks),
+  ]
+}
