@@ -48,13 +48,13 @@ export async function foundIn(store: Store) {
   }
 }
 
-/** All bytes that stand on the alerts topic, by message id. */
-export async function alertBytes(log: Log): Promise<Map<string, Set<string>>> {
+/** All bytes that stand on a topic of alerts, by message id. */
+export async function alertBytes(log: Log, topic = alertsTopic): Promise<Map<string, Set<string>>> {
   const messages = new Map<string, Set<string>>()
-  for (let partition = 0; partition < (await log.partitions(alertsTopic)); partition++) {
-    const { startOffset, endOffset } = await log.bounds(alertsTopic, partition)
+  for (let partition = 0; partition < (await log.partitions(topic)); partition++) {
+    const { startOffset, endOffset } = await log.bounds(topic, partition)
     for (let offset = startOffset; offset < endOffset; ) {
-      const records = await log.read(alertsTopic, partition, offset, readBytes)
+      const records = await log.read(topic, partition, offset, readBytes)
       for (const record of records) {
         const alert = decodeAlert(record.value)
         assert.ok('messageId' in alert)
