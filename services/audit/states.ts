@@ -1,0 +1,204 @@
+/** The tables against the state that folding the log again ends in: users, alerts, progress. */
+import { slotCount } from '../base/slot.ts'
+import { snapshotPartition } from '../processor/fold/snapshot.ts'
+import { type Row, userRow, versionAt } from '../processor/rows.ts'
+import { readMoney } from '../store/rows.ts'
+import { alertColumns, alertText, hashOf, type Refold, type RefoldedAlert } from './refold.ts'
+import {
+  type AuditSource,
+  type Difference,
+  type Finding,
+  orderOf,
+  type PartitionPoint,
+} from './source.ts'
+
+const slotsAtOnce = 256
+const alertsAtOnce = 5_000
+
+const texts = (value: unknown) => (value as readonly unknown[]).map(String).join(' ')
+const amounts = (value: unknown) => (value as readonly string[]).map(readMoney).join(' ')
+
+/** Columns that follow from no click alone, as comparable text; `state` holds all that they hold, and more. */
+const userColumns: Readonly<Record<string, (value: unknown) => string>> = {
+  returned_at: value => String(value ?? ''),
+  tier: String,
+  segments: texts,
+  value_at_silence: value => String(readMoney(String(value))),
+  money_times: texts,
+  money_amounts: amounts,
+  money_orders: texts,
+  state: String,
+}
+
+type UserRow = Row & { readonly user_id: string; readonly version: string }
+
+/** Rows of a later fold, or an earlier one, may say something else. */
+const foldNumber = versionAt(0, 0)
+
+export async function compareStates(
+  source: AuditSource,
+  refold: Refold,
+  finding: Finding,
+): Promise<Difference[]> {
+  const differences: Difference[] = []
+  const seen = new Set<string>()
+  let otherFolds = 0
+  for (let slot = 0; slot < slotCount; slot += slotsAtOnce) {
+    const rows = await source.store.query<UserRow>(
+      `SELECT user_id, version, toUnixTimestamp64Milli(returned_at) AS returned_at, tier, segments, value_at_silence,
+              arrayMap(time -> toUnixTimestamp64Milli(time), money_times) AS money_times, money_amounts, money_orders, state
+       FROM users FINAL
+       WHERE slot >= {from:UInt16} AND slot < {to:UInt16} AND slot % {partitions:UInt16} = {partition:UInt16}`,
+      {
+        from: slot,
+        to: slot + slotsAtOnce,
+        partitions: source.partitions,
+        partition: refold.partition,
+      },
+    )
+    for (const row of rows) {
+      seen.add(row.user_id)
+      if (orderOfVersion(row.version) >= orderOf(source.epoch, refold.nextOffset)) continue
+      if (Number(row.version) % 16 !== foldNumber) otherFolds++
+      else differences.push(...compareUser(source, refold, row))
+    }
+  }
+  for (const user of refold.state.users.values())
+    if (user.version >= 0 && !seen.has(user.id))
+      differences.push({
+        kind: 'users',
+        where: `row of user ${user.id}`,
+        is: 'missing',
+        should: `there, of record ${user.version}`,
+      })
+  if (otherFolds > 0)
+    finding.notes.push(
+      `${otherFolds} users were written by another version of Ebb: the fold of this one may answer otherwise, so they were compared with their clicks alone.`,
+    )
+  return differences
+}
+
+function orderOfVersion(version: string): number {
+  return Math.floor(Number(version) / 16)
+}
+
+function compareUser(source: AuditSource, refold: Refold, row: UserRow): Difference[] {
+  const where = `row of user ${row.user_id}`
+  const user = refold.state.users.get(row.user_id)
+  if (!user)
+    return [
+      { kind: 'users', where, is: 'there', should: 'not there: no record of the log made him' },
+    ]
+  const expected = userRow({ epoch: source.epoch, partition: refold.partition }, user)
+  const of = orderOfVersion(row.version)
+  const should = orderOf(source.epoch, user.version)
+  const other = Object.entries(userColumns).filter(
+    ([name, text]) => text(row[name]) !== text(expected[name]),
+  )
+  if (of !== should) other.push(['version', String])
+  if (other.length === 0) return []
+  const shown = (from: Row, order: number) =>
+    other
+      .map(([name, text]) => `${name} ${name === 'version' ? order : shortened(text(from[name]))}`)
+      .join(', ')
+  return [{ kind: 'users', where, is: shown(row, of), should: shown(expected, should) }]
+}
+
+const shownUnitsMax = 300
+
+function shortened(text: string): string {
+  return text.length > shownUnitsMax ? `${text.slice(0, shownUnitsMax).toWellFormed()}…` : text
+}
+
+/** Each transition of each silence, with the body that its webhook carries. */
+export async function compareAlerts(source: AuditSource, refold: Refold): Promise<Difference[]> {
+  const differences: Difference[] = []
+  const missing = new Map(refold.alerts)
+  for (let after = ''; ; ) {
+    const rows = await source.store.query<Row & { message_id: string; body: string }>(
+      `SELECT message_id, body, alert_id, rule_id, rule_version, user_id, status, reason, threshold_ms, covers_ms, tier, value, send, offset,
+              toUnixTimestamp64Milli(since) AS since, toUnixTimestamp64Milli(due) AS due, toUnixTimestamp64Milli(clock) AS clock
+       FROM alerts FINAL
+       WHERE message_id > {after:String} AND epoch = {epoch:UInt16} AND partition = {partition:UInt16} AND offset < {next:UInt64}
+       ORDER BY message_id LIMIT ${alertsAtOnce}`,
+      {
+        after,
+        epoch: source.epoch,
+        partition: refold.partition,
+        next: String(refold.nextOffset),
+      },
+    )
+    for (const row of rows) {
+      const expected = missing.get(row.message_id)
+      missing.delete(row.message_id)
+      const difference = compareAlert(row, expected)
+      if (difference) differences.push(difference)
+    }
+    const last = rows.at(-1)
+    if (!last || rows.length < alertsAtOnce) break
+    after = last.message_id
+  }
+  for (const [id, { userId, facts }] of missing)
+    differences.push({
+      kind: 'alerts',
+      where: `alert ${id} of user ${userId}`,
+      is: 'missing',
+      should: `there: ${facts.status} under rule ${facts.rule_id}`,
+    })
+  return differences
+}
+
+function compareAlert(
+  row: Row & { message_id: string; body: string },
+  expected: RefoldedAlert | undefined,
+): Difference | undefined {
+  const where = `alert ${row.message_id} of user ${row.user_id}`
+  if (!expected)
+    return {
+      kind: 'alerts',
+      where,
+      is: `there: ${row.status} under rule ${row.rule_id}`,
+      should: 'not there: the log does not lead to it',
+    }
+  const { facts } = expected
+  const other = alertColumns.filter(name => alertText(name, row[name]) !== facts[name])
+  const is = other.map(name => `${name} ${alertText(name, row[name])}`)
+  const should = other.map(name => `${name} ${facts[name]}`)
+  if (hashOf(row.body) !== expected.bodyHash) {
+    is.push('another body')
+    should.push(`the body with SHA-256 ${expected.bodyHash}`)
+  }
+  return is.length === 0
+    ? undefined
+    : { kind: 'alerts', where, is: is.join(', '), should: should.join(', ') }
+}
+
+/** What `progress` says against the log, and against the state that the log leads to. */
+export function comparePoint(
+  source: AuditSource,
+  refold: Refold,
+  point: PartitionPoint,
+): Difference[] {
+  const where = `progress of ${source.topic} partition ${point.partition}`
+  const differences: Difference[] = []
+  const say = (is: string, should: string) =>
+    differences.push({ kind: 'progress', where, is, should })
+  if (point.nextOffset > refold.nextOffset)
+    say(`at offset ${point.nextOffset}`, `at most ${refold.nextOffset}, where the log ends`)
+  else if (point.lastHash !== '' && refold.lastHash !== '' && point.lastHash !== refold.lastHash)
+    say(
+      `the hash of another record before offset ${point.nextOffset}`,
+      'that of the record in the log: this is not the log that the tables come from',
+    )
+  else if (refold.isWhole) {
+    const found = JSON.parse(point.state) as Record<string, unknown>
+    const wanted = JSON.parse(snapshotPartition(refold.state)) as Record<string, unknown>
+    const other = Object.keys({ ...found, ...wanted }).filter(
+      key => JSON.stringify(found[key]) !== JSON.stringify(wanted[key]),
+    )
+    const shown = (from: Record<string, unknown>) =>
+      other.map(key => `${key} ${shortened(JSON.stringify(from[key]) ?? 'missing')}`).join(', ')
+    if (other.length > 0) say(shown(found), shown(wanted))
+  }
+  return differences
+}
