@@ -67,11 +67,6 @@ async function requestTopic(
     await cluster.connect()
     await cluster.refreshMetadata()
     const replicationFactor = Math.min(replicasMax, cluster.getNodeIds().length)
-    if (replicationFactor < replicasMax)
-      endpoint.logger.warn(
-        { topic: name, replicationFactor },
-        'A topic is made with few replicas: not more brokers are up.',
-      )
     const configEntries = Object.entries({
       'message.timestamp.type': 'LogAppendTime',
       'cleanup.policy': 'delete',
@@ -84,6 +79,11 @@ async function requestTopic(
     const request = { topic: name, numPartitions: partitions, replicationFactor, configEntries }
     const controller = await cluster.findControllerBroker()
     await controller.createTopics({ timeout: createMsMax, topics: [request] })
+    if (replicationFactor < replicasMax)
+      endpoint.logger.warn(
+        { topic: name, replicationFactor },
+        'A topic was made with few replicas: not more brokers are up.',
+      )
   } finally {
     await close()
   }
