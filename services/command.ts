@@ -2,14 +2,9 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import { EbbError } from './base/errors.ts'
-import { wallClock } from './base/time.ts'
-import { addImportCommand } from './collector/import/command.ts'
-import { readText, testRules } from './control/backtest.ts'
-import { connectTo, dataDirectory, demoDirectory, partitionsDefault } from './control/connect.ts'
-import { dumpCommand } from './control/dump.ts'
-import { openImportTarget } from './control/import.ts'
+import { dataDirectory, demoDirectory, partitionsDefault } from './control/connect.ts'
+import { addProjectCommands } from './control/project-command.ts'
 import { addServices } from './control/service-command.ts'
-import { showRules, showUser, table } from './control/show.ts'
 import { up } from './control/up.ts'
 import { pipeHelp } from './processor/pipe/command.ts'
 
@@ -72,16 +67,7 @@ function createProgram(): Command {
     .description('the processor as a filter: clicks in, sessions and alerts out')
     .helpOption(false)
     .action(() => print(pipeHelp))
-  addImportCommand(program, options => connectImport(options as unknown as Shared), {
-    stdin: process.stdin,
-    stdout: process.stdout,
-    stderr: process.stderr,
-    environment: process.env,
-    nowMs: wallClock,
-  })
-  addRules(program)
-  addEndpoints(program)
-  addLooking(program)
+  addProjectCommands(program, wholeNumber(0, 4095), print)
   addServices(program, wholeNumber(0, 65_535), print)
   return program
 }
@@ -110,135 +96,6 @@ function addUp(program: Command): void {
       // Whatever still holds the event loop is of no more use: all is stopped and on the disk.
       process.exit(0)
     })
-}
-
-async function connectImport(options: Shared) {
-  const { calls, close } = await connectTo(options.data, {
-    makes: true,
-    partitions: options.partitions,
-  })
-  return openImportTarget(calls, close)
-}
-
-/** Runs `work` on the calls of the project, and lets go of it whatever happens. */
-async function withCalls(
-  command: Command,
-  makes: boolean,
-  work: (calls: Awaited<ReturnType<typeof connectTo>>['calls']) => Promise<void>,
-): Promise<void> {
-  const options = command.optsWithGlobals<Shared>()
-  const connection = await connectTo(options.data, { makes, partitions: options.partitions })
-  try {
-    await work(connection.calls)
-  } finally {
-    await connection.close()
-  }
-}
-
-function addRules(program: Command): void {
-  const rules = program.command('rules').description('alert rules: apply, list, remove, test')
-  rules
-    .command('apply <file>')
-    .description(
-      'add or change the rules of a file: JSON, one rule, an array, or one a line; - is standard input',
-    )
-    .action(async (file: string, _options: unknown, command: Command) =>
-      withCalls(command, true, async calls => {
-        for (const { id, changed } of await calls.applyRules({ text: await readText(file) }))
-          print(`${id}: ${changed ? 'applied' : 'is so already'}`)
-      }),
-    )
-  rules
-    .command('list')
-    .description('the rules in force, one a line')
-    .action(async (_options: unknown, command: Command) =>
-      withCalls(command, false, async calls => print(showRules(await calls.listRules()))),
-    )
-  rules
-    .command('remove <id>')
-    .description('end a rule; its running silences are recorded as cancelled')
-    .action(async (id: string, _options: unknown, command: Command) =>
-      withCalls(command, false, async calls => {
-        await calls.removeRule({ id })
-        print(`${id}: removed`)
-      }),
-    )
-  rules
-    .command('test <file>')
-    .description('whom the rules would have caught in history; changes nothing')
-    .action(async (file: string, _options: unknown, command: Command) =>
-      withCalls(command, false, calls => testRules(calls, file, print)),
-    )
-}
-
-function addEndpoints(program: Command): void {
-  const endpoints = program.command('endpoints').description('where alerts go: add, list, remove')
-  endpoints
-    .command('add <url>')
-    .description('send alerts there; prints the signing secret, once')
-    .action(async (url: string, _options: unknown, command: Command) =>
-      withCalls(command, true, async calls => {
-        const { id, secret } = await calls.addEndpoint({ url })
-        print(`${id}: ${url}\n\nsigning secret, shown this once: ${secret}`)
-      }),
-    )
-  endpoints
-    .command('list')
-    .description('where alerts go, one a line')
-    .action(async (_options: unknown, command: Command) =>
-      withCalls(command, false, async calls => {
-        const rows = (await calls.listEndpoints()).map(({ id, url, disabled }) => ({
-          id,
-          url,
-          state: disabled ? 'disabled' : 'enabled',
-        }))
-        print(table(rows) || 'There are no endpoints yet: ebb endpoints add URL')
-      }),
-    )
-  endpoints
-    .command('remove <id>')
-    .description('send nothing more there')
-    .action(async (id: string, _options: unknown, command: Command) =>
-      withCalls(command, false, async calls => {
-        await calls.removeEndpoint({ id })
-        print(`${id}: removed`)
-      }),
-    )
-}
-
-function addLooking(program: Command): void {
-  program
-    .command('user <id>')
-    .description('explain one user: sessions, signals, armed timers, why there is no alert')
-    .option('--json', 'as JSON, times in epoch ms')
-    .action(async (userId: string, options: { json?: true }, command: Command) =>
-      withCalls(command, false, async calls => {
-        const user = await calls.explain({ userId })
-        print(options.json ? JSON.stringify(user) : showUser(user))
-        if (!user.signals) process.exitCode = 1
-      }),
-    )
-  program
-    .command('live')
-    .description('end imports: from here on time is the real one; there is no way back')
-    .action(async (_options: unknown, command: Command) =>
-      withCalls(command, false, async calls => {
-        await calls.live()
-        print('The project is live.')
-      }),
-    )
-  const log = program.command('log').description('look at the log')
-  log
-    .command('dump')
-    .description('a partition as lines for `ebb pipe --clock log`')
-    .addOption(
-      new Option('--partition <number>', 'which one; needed where there are several').argParser(
-        wholeNumber(0, 4095),
-      ),
-    )
-    .action(async (options: { partition?: number }, command: Command) =>
-      withCalls(command, false, calls => dumpCommand(calls, options.partition)),
-    )
 }
 
 /** For a person; a bug in Ebb is thrown on, for it needs its stack. */

@@ -30,6 +30,10 @@ export const errorTable = {
   },
   wrongProject: { retriable: false, next: 'Nothing was changed.' },
   portTaken: { retriable: false, next: 'Choose another port, or stop what listens there.' },
+  processorAway: {
+    retriable: true,
+    next: 'What was written is kept, and counts as soon as a processor runs: ebb processor.',
+  },
   storeRefused: { retriable: true, next: 'Ebb keeps the data and tries again.' },
   storeRejected: { retriable: false, next: 'Ebb stops: the same query would fail again.' },
   secretKeyMissing: { retriable: false, next: 'Put the key file back, or remove the endpoints.' },

@@ -11,7 +11,7 @@ import { defaultSettings } from '../processor/fold/settings.ts'
 import type { PartitionState } from '../processor/fold/state.ts'
 import { parseRules, readRuleValues } from '../processor/pipe/options.ts'
 import { createPipe } from '../processor/pipe/run.ts'
-import type { SystemCalls } from './calls.ts'
+import type { ProjectCalls } from './calls.ts'
 import { enterShare, leaveShare } from './cutoffs.ts'
 import { remoteLog } from './dump.ts'
 import { table } from './show.ts'
@@ -39,7 +39,7 @@ interface Line {
 
 /** Lines that count in a backtest: clicks and time, audiences and settings; not the rules of the project. */
 async function* historyOf(
-  calls: SystemCalls,
+  calls: ProjectCalls,
   partition: number,
   epoch: number,
 ): AsyncGenerator<Line> {
@@ -92,7 +92,7 @@ interface Caught {
 }
 
 export async function testRules(
-  calls: SystemCalls,
+  calls: ProjectCalls,
   file: string,
   print: (text: string) => void,
 ): Promise<void> {

@@ -1,13 +1,38 @@
-/** What commands ask of an Ebb, running or opened for the purpose: JSON in, JSON out. */
+/** What commands ask of a project, in one process or on servers: JSON in, JSON out. */
 import { EbbError } from '../base/errors.ts'
 import { wallClock } from '../base/time.ts'
 import { goLive } from '../collector/live.ts'
+import type { Log, NewRecord } from '../log/log.ts'
 import { parseRules, readRuleValues } from '../processor/pipe/options.ts'
+import type { Store } from '../store/store.ts'
 import { addEndpoint, listEndpoints, removeEndpoint } from '../webhooks/endpoints.ts'
+import type { SecretKey } from '../webhooks/secrets.ts'
 import { type Explanation, explainUser } from './explain.ts'
 import { importVerdicts, rejectRows, type WireReject } from './import.ts'
 import { keepRule, listRules } from './project.ts'
-import { alertsTopic, clicksTopic, epoch, type System } from './system.ts'
+import { readStanding } from './standing.ts'
+
+/** The project that the calls are about: system.ts is one in this process, server-project.ts one on servers. */
+export interface Project {
+  readonly project: string
+  readonly partitions: number
+  readonly epoch: number
+  readonly log: Pick<Log, 'append' | 'bounds' | 'read'>
+  readonly store: Store
+  readonly clicksTopic: string
+  /** Of this machine: an import puts there what does not fit into memory. */
+  readonly directory: string
+  /** The project's clock: the wall's, or a replay's. */
+  readonly clock: () => number
+  /** Opens the secrets of endpoints. */
+  openKey(): Promise<SecretKey>
+  /** Resolves when all that is on the clicks topic now is folded and in the tables. */
+  caughtUp(): Promise<void>
+  /** Rules were changed in the table: resolves when every partition's log has the change. */
+  rulesChanged(): Promise<void>
+  /** Endpoints were changed in the table: resolves when no attempt begins that goes by what was before. */
+  endpointsChanged(): Promise<void>
+}
 
 /** A record as it travels over the socket: the value in base64. */
 export interface WireRecord {
@@ -22,30 +47,22 @@ export interface ProjectFacts {
   readonly project: string
   readonly partitions: number
   readonly epoch: number
-  readonly live: boolean
-  readonly clockMs: number | null
 }
 
-const topics = [clicksTopic, alertsTopic]
-
-function checkTopic(topic: string): string {
-  if (topics.includes(topic)) return topic
-  throw new EbbError('badInput', `There is no topic ${topic}; there are ${topics.join(', ')}.`)
-}
-
-export function systemCalls(system: System) {
-  const { log, store } = system
+export function projectCalls(project: Project) {
+  const { log, store, clicksTopic, partitions } = project
+  const appendTo = (partition: number, records: readonly NewRecord[]) =>
+    log.append(clicksTopic, partition, records)
   return {
     async facts(): Promise<ProjectFacts> {
-      const { directory, project, partitions } = system
-      return {
-        directory,
-        project,
-        partitions,
-        epoch,
-        live: system.isLive(),
-        clockMs: system.clockMs(),
-      }
+      const { directory, epoch } = project
+      return { directory, project: project.project, partitions, epoch }
+    },
+
+    /** Whether the project is live, and its latest clock, when all that was appended before is folded. */
+    async standing() {
+      await project.caughtUp()
+      return readStanding(store, clicksTopic)
     },
 
     /** Adds or changes all rules of a text, or none; says which of them are new. */
@@ -60,14 +77,14 @@ export function systemCalls(system: System) {
         const changed = await keepRule(store, rule, values[at], wallClock())
         applied.push({ id: rule.id, changed })
       }
-      await system.broadcaster.spread()
+      await project.rulesChanged()
       return applied
     },
 
     async removeRule({ id }: { id: string }): Promise<void> {
       const removed = { id, removed: true } as const
       await keepRule(store, removed, removed, wallClock())
-      await system.broadcaster.spread()
+      await project.rulesChanged()
     },
 
     listRules: async () => listRules(store),
@@ -79,8 +96,8 @@ export function systemCalls(system: System) {
           'badInput',
           `Alerts go to ${url} already, as endpoint ${there.id}; remove that one first.`,
         )
-      const endpoint = await addEndpoint(store, system.key, url, wallClock())
-      system.webhooks?.changed()
+      const endpoint = await addEndpoint(store, await project.openKey(), url, wallClock())
+      await project.endpointsChanged()
       return endpoint
     },
 
@@ -88,33 +105,32 @@ export function systemCalls(system: System) {
 
     async removeEndpoint({ id }: { id: string }): Promise<void> {
       await removeEndpoint(store, id, wallClock())
-      system.webhooks?.changed()
+      await project.endpointsChanged()
     },
 
     async explain({ userId }: { userId: string }): Promise<Explanation> {
-      await system.caughtUp()
-      return explainUser(system, userId)
+      await project.caughtUp()
+      return explainUser(project, userId)
     },
 
     async live(): Promise<void> {
-      const append = (partition: number, records: Parameters<typeof log.append>[2]) =>
-        log.append(clicksTopic, partition, records)
-      await goLive({ partitions: system.partitions, append }, system.clock())
-      await system.caughtUp()
+      await goLive({ partitions, append: appendTo }, project.clock())
+      await project.caughtUp()
     },
 
-    async bounds({ topic, partition }: { topic: string; partition: number }) {
-      return log.bounds(checkTopic(topic), partition)
+    /** Of the clicks. */
+    async bounds({ partition }: { partition: number }) {
+      return log.bounds(clicksTopic, partition)
     },
 
+    /** Of the clicks. */
     async read(input: {
-      topic: string
       partition: number
       offset: number
       bytesMax: number
     }): Promise<WireRecord[]> {
-      const { topic, partition, offset, bytesMax } = input
-      const records = await log.read(checkTopic(topic), partition, offset, bytesMax)
+      const { partition, offset, bytesMax } = input
+      const records = await log.read(clicksTopic, partition, offset, bytesMax)
       return records.map(record => ({
         ...record,
         value: record.value?.toString('base64') ?? null,
@@ -125,13 +141,13 @@ export function systemCalls(system: System) {
       partition: number
       records: { key: string | null; value: string | null }[]
     }): Promise<number> {
-      if (system.isLive())
+      if ((await readStanding(store, clicksTopic)).live)
         throw new EbbError('badInput', 'The project went live while the import ran.')
       const records = input.records.map(({ key, value }) => ({
         key,
         value: value === null ? null : Buffer.from(value, 'base64'),
       }))
-      return log.append(clicksTopic, input.partition, records)
+      return appendTo(input.partition, records)
     },
 
     async rejectRows({ rows }: { rows: readonly WireReject[] }): Promise<void> {
@@ -139,10 +155,10 @@ export function systemCalls(system: System) {
     },
 
     async importVerdicts({ from }: { from: readonly number[] }) {
-      await system.caughtUp()
+      await project.caughtUp()
       return importVerdicts(store, from)
     },
   }
 }
 
-export type SystemCalls = ReturnType<typeof systemCalls>
+export type ProjectCalls = ReturnType<typeof projectCalls>

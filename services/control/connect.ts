@@ -1,11 +1,13 @@
-/** From a command to an Ebb: the running one of the directory, or the directory opened for the command. */
+/** From a command to a project: on servers; the running Ebb of a directory; or the directory, opened for it. */
 import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { EbbError } from '../base/errors.ts'
 import { createLogger } from '../base/logger.ts'
-import { type SystemCalls, systemCalls } from './calls.ts'
+import { type ProjectCalls, projectCalls } from './calls.ts'
 import { claimKind, kindOf, openingOf } from './kind.ts'
 import { dropLock, isAnswered, readLock, takeLock } from './lock.ts'
+import type { ServerOptions } from './servers.ts'
 import { openSystem, retentionMsDefault } from './system.ts'
 import { openCaller } from './wire.ts'
 
@@ -14,9 +16,23 @@ export const demoDirectory = './data-demo'
 export const partitionsDefault = 4
 
 export interface Connection {
-  readonly calls: SystemCalls
-  readonly directory: string
+  readonly calls: ProjectCalls
   close(): Promise<void>
+}
+
+/** Where the project is. */
+export interface Whereabouts {
+  /** Its directory; undefined: the usual one. */
+  readonly data: string | undefined
+  /** Undefined: it is in one process. */
+  readonly servers: ServerOptions | undefined
+  readonly keyDirectory: string
+  /** Of a new project. */
+  readonly partitions: number
+}
+
+function tell(sentence: string): void {
+  process.stderr.write(`${sentence}\n`)
 }
 
 async function isRunning(directory: string): Promise<boolean> {
@@ -32,23 +48,40 @@ export async function chooseDirectory(asked: string | undefined): Promise<string
 }
 
 /** `makes`: whether the command may begin a project where there is none. */
-export async function connectTo(
-  asked: string | undefined,
-  options: { readonly makes: boolean; readonly partitions?: number },
-): Promise<Connection> {
+export async function connectTo(where: Whereabouts, makes: boolean): Promise<Connection> {
+  if (where.servers) return connectToServers(where, where.servers, makes)
+  const { data: asked } = where
   const directory = await chooseDirectory(asked)
   if (asked === undefined && directory === demoDirectory)
-    process.stderr.write(`This is about the demo that runs in ${demoDirectory}.\n`)
+    tell(`This is about the demo that runs in ${demoDirectory}.`)
   const lock = readLock(directory)
   if (lock && (await isAnswered(lock))) {
-    const caller = openCaller<SystemCalls>(lock.socket)
-    return { calls: caller.calls, directory, close: async () => caller.close() }
+    const caller = openCaller<ProjectCalls>(lock.socket)
+    return { calls: caller.calls, close: async () => caller.close() }
   }
-  if (!options.makes && !existsSync(join(directory, 'log')))
+  if (!makes && !existsSync(join(directory, 'log')))
     throw new EbbError(
       'badInput',
       `There is no project in ${directory}; choose one with --data, or begin one: ebb up --no-demo.`,
     )
+  return openDirectory(directory, where.partitions)
+}
+
+async function connectToServers(
+  where: Whereabouts,
+  servers: ServerOptions,
+  makes: boolean,
+): Promise<Connection> {
+  const { openServerProject } = await import('./server-project.ts')
+  const { keyDirectory } = where
+  const { project, close } = await openServerProject({
+    ...servers,
+    ...{ makes, keyDirectory, directory: join(tmpdir(), 'ebb'), tell },
+  })
+  return { calls: projectCalls(project), close }
+}
+
+async function openDirectory(directory: string, partitions: number): Promise<Connection> {
   const taken = await takeLock(directory)
   try {
     const kind = kindOf(directory) ?? 'default'
@@ -57,14 +90,13 @@ export async function connectTo(
     const system = await openSystem({
       ...opening,
       directory,
-      partitions: options.partitions ?? partitionsDefault,
+      partitions,
       logger: createLogger(),
       retentionMs: retentionMsDefault,
       delivers: false,
     })
     return {
-      calls: systemCalls(system),
-      directory,
+      calls: projectCalls(system),
       async close() {
         await system.stop()
         dropLock(directory, taken)

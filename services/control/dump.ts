@@ -3,15 +3,15 @@ import { EbbError } from '../base/errors.ts'
 import { writeLines } from '../base/output.ts'
 import type { Log } from '../log/log.ts'
 import { dumpPartition } from '../processor/dump.ts'
-import type { SystemCalls } from './calls.ts'
+import type { ProjectCalls } from './calls.ts'
 import { clicksTopic } from './system.ts'
 
-/** The part of the log that reading takes, over the calls. */
-export function remoteLog(calls: SystemCalls): Pick<Log, 'bounds' | 'read'> {
+/** The part of the log that reading takes, over the calls, which know the topic of clicks alone. */
+export function remoteLog(calls: ProjectCalls): Pick<Log, 'bounds' | 'read'> {
   return {
-    bounds: (topic, partition) => calls.bounds({ topic, partition }),
-    async read(topic, partition, offset, bytesMax) {
-      const records = await calls.read({ topic, partition, offset, bytesMax })
+    bounds: (_topic, partition) => calls.bounds({ partition }),
+    async read(_topic, partition, offset, bytesMax) {
+      const records = await calls.read({ partition, offset, bytesMax })
       return records.map(record => ({
         ...record,
         value: record.value === null ? null : Buffer.from(record.value, 'base64'),
@@ -21,7 +21,7 @@ export function remoteLog(calls: SystemCalls): Pick<Log, 'bounds' | 'read'> {
 }
 
 /** Without a partition the project must have only one. */
-export async function dumpCommand(calls: SystemCalls, asked: number | undefined): Promise<void> {
+export async function dumpCommand(calls: ProjectCalls, asked: number | undefined): Promise<void> {
   const { partitions, epoch } = await calls.facts()
   if (asked === undefined && partitions > 1)
     throw new EbbError(

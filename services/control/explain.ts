@@ -6,7 +6,8 @@ import { sinceKindOf } from '../processor/fold/rule.ts'
 import { type Signals, signalsAt } from '../processor/fold/signals.ts'
 import { type PartitionState, type User, watermarkMs } from '../processor/fold/state.ts'
 import { isSubject, nextDueMs, sinceMs, timersHeld } from '../processor/fold/timer.ts'
-import type { System } from './system.ts'
+import type { Store } from '../store/store.ts'
+import { readUserState } from './standing.ts'
 
 export interface RuleView {
   readonly rule: string
@@ -34,33 +35,42 @@ export interface Explanation {
 
 const rowsShown = 10
 
-export async function explainUser(system: System, userId: string): Promise<Explanation> {
-  const partition = partitionOf(userId, system.partitions)
-  const state = system.processor.partitions.get(partition)?.state
-  const user = state?.users.get(userId)
+/** By the tables: what is folded and not in them yet does not count. */
+export async function explainUser(
+  project: {
+    readonly store: Store
+    readonly project: string
+    readonly clicksTopic: string
+    readonly partitions: number
+  },
+  userId: string,
+): Promise<Explanation> {
+  const { store } = project
+  const partition = partitionOf(userId, project.partitions)
+  const known = await readUserState(project, partition, userId)
   const params = { slot: slotOf(userId), user: userId, rows: rowsShown }
-  const sessions = await system.store.query<Record<string, unknown>>(
+  const sessions = await store.query<Record<string, unknown>>(
     `SELECT start, end, clicks, first_event, last_event, toFloat64(value) AS value, final, part
      FROM sessions FINAL WHERE slot = {slot:UInt16} AND user_id = {user:String}
      ORDER BY start DESC LIMIT {rows:UInt32}`,
     params,
   )
-  const alerts = await system.store.query<Record<string, unknown>>(
+  const alerts = await store.query<Record<string, unknown>>(
     `SELECT clock, rule_id, status, reason, since, due, threshold_ms
      FROM alerts FINAL WHERE user_id = {user:String} ORDER BY clock DESC LIMIT {rows:UInt32}`,
     { user: userId, rows: rowsShown },
   )
-  const clockMs = state && Number.isFinite(state.clockMs) ? state.clockMs : null
+  const none = { clockMs: null, signals: null, valueAtSilenceMinor: 0, segments: [], rules: [] }
+  return { userId, partition, ...(known ? viewUser(known) : none), sessions, alerts }
+}
+
+function viewUser({ state, user }: { readonly state: PartitionState; readonly user: User }) {
   return {
-    userId,
-    partition,
-    clockMs,
-    signals: state && user ? signalsAt(user, state.clockMs, state.settings) : null,
-    valueAtSilenceMinor: user?.activityValueMinor ?? 0,
-    segments: user?.segments ?? [],
-    rules: state && user ? [...state.rules.values()].map(rule => viewRule(state, user, rule)) : [],
-    sessions,
-    alerts,
+    clockMs: Number.isFinite(state.clockMs) ? state.clockMs : null,
+    signals: signalsAt(user, state.clockMs, state.settings),
+    valueAtSilenceMinor: user.activityValueMinor,
+    segments: user.segments,
+    rules: [...state.rules.values()].map(rule => viewRule(state, user, rule)),
   }
 }
 

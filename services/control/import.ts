@@ -5,7 +5,8 @@ import type { Rejected } from '../collector/import/read.ts'
 import type { ImportTarget } from '../collector/import/target.ts'
 import { rowTime } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
-import type { SystemCalls } from './calls.ts'
+import type { ProjectCalls } from './calls.ts'
+import { remoteLog } from './dump.ts'
 import { clicksTopic } from './system.ts'
 
 /** A rejected row of a file as it travels over the socket: its bytes as text. */
@@ -53,16 +54,18 @@ export async function importVerdicts(
 const recordsAtOnce = 2_000
 
 export async function openImportTarget(
-  calls: SystemCalls,
+  calls: ProjectCalls,
   close: () => Promise<void>,
 ): Promise<ImportTarget> {
   const facts = await calls.facts()
+  const standing = await calls.standing()
+  const log = remoteLog(calls)
   const from: number[] = []
   for (let partition = 0; partition < facts.partitions; partition++)
-    from.push((await calls.bounds({ topic: clicksTopic, partition })).endOffset)
+    from.push((await calls.bounds({ partition })).endOffset)
   return {
-    mode: facts.live ? 'live' : 'historic',
-    clockMs: facts.clockMs,
+    mode: standing.live ? 'live' : 'historic',
+    clockMs: standing.clockMs,
     partitions: facts.partitions,
     temporaryDirectory: join(facts.directory, 'import'),
     async append(partition, records) {
@@ -74,14 +77,8 @@ export async function openImportTarget(
       }))
       return calls.append({ partition, records: wired })
     },
-    bounds: partition => calls.bounds({ topic: clicksTopic, partition }),
-    async read(partition, offset, bytesMax) {
-      const records = await calls.read({ topic: clicksTopic, partition, offset, bytesMax })
-      return records.map(record => ({
-        ...record,
-        value: record.value === null ? null : Buffer.from(record.value, 'base64'),
-      }))
-    },
+    bounds: partition => log.bounds(clicksTopic, partition),
+    read: (partition, offset, bytesMax) => log.read(clicksTopic, partition, offset, bytesMax),
     reject: rows =>
       calls.rejectRows({
         rows: rows.map(({ bytes, ...row }) => ({ ...row, text: bytes.toString('utf8') })),

@@ -1,12 +1,13 @@
 /** A project on servers: Kafka for the log, ClickHouse over HTTP for the tables. */
 import type { Logger } from 'pino'
+import { EbbError } from '../base/errors.ts'
 import { every } from '../base/time.ts'
 import { type KafkaLog, openKafkaLog } from '../log/kafka.ts'
 import { migrate } from '../store/migrate.ts'
 import { openServerStore } from '../store/server.ts'
 import type { Store } from '../store/store.ts'
 import { watchStore } from '../store/watch.ts'
-import { retentionMsDefault } from './system.ts'
+import { alertsRetentionMs, retentionMsDefault } from './system.ts'
 
 export interface ServerOptions {
   /** `host:port` of some brokers. */
@@ -31,23 +32,42 @@ export interface Servers {
   close(): Promise<void>
 }
 
-/** Longer than any delivery is tried. */
-const alertsRetentionMs = 30 * 86_400_000
 const probeIntervalMs = 5_000
 
 /** A project is a topic prefix and a database: projects share nothing. */
-function namespaceOf(project: string): string {
-  return project === 'default' ? 'ebb' : project
+export function placesOf(project: string) {
+  const database = project === 'default' ? 'ebb' : project
+  return { database, clicksTopic: `${database}.clicks`, alertsTopic: `${database}.alerts` }
+}
+
+/** Throws a sentence where nobody has begun the project: a mistyped name must not begin one. */
+export async function requireProject(
+  { kafka, project }: ServerOptions,
+  logger: Logger,
+): Promise<void> {
+  const { clicksTopic } = placesOf(project)
+  const log = await openKafkaLog({ brokers: kafka, logger, clientId: 'ebb' })
+  try {
+    await log.partitions(clicksTopic)
+  } catch (error) {
+    if (!(error instanceof EbbError) || error.code !== 'topicMissing') throw error
+    throw new EbbError(
+      'badInput',
+      `There is no project ${project} on ${kafka.join(', ')}, for there is no topic ${clicksTopic}; choose one with --project, or begin one: ebb processor.`,
+    )
+  } finally {
+    await log.close()
+  }
 }
 
 /** Opens both, makes topics and tables that are missing. Throws a sentence when one does not answer. */
 export async function openServers(options: ServerOptions, logger: Logger): Promise<Servers> {
   const { kafka, clickhouse, project, clickhouseUser, clickhousePassword } = options
-  const namespace = namespaceOf(project)
+  const { database, clicksTopic, alertsTopic } = placesOf(project)
   const watch = watchStore(
     await openServerStore({
       url: clickhouse,
-      database: namespace,
+      database,
       user: clickhouseUser,
       password: clickhousePassword,
     }),
@@ -58,8 +78,6 @@ export async function openServers(options: ServerOptions, logger: Logger): Promi
     const ran = await migrate(store)
     if (ran.length > 0) logger.info({ migrations: ran }, 'the tables are up to date')
     log = await openKafkaLog({ brokers: kafka, logger, clientId: 'ebb' })
-    const clicksTopic = `${namespace}.clicks`
-    const alertsTopic = `${namespace}.alerts`
     const retentionBytes = Number.POSITIVE_INFINITY
     const partitions = await log.ensure(clicksTopic, {
       partitions: options.partitions,
@@ -88,32 +106,4 @@ export async function openServers(options: ServerOptions, logger: Logger): Promi
     await store.close()
     throw error
   }
-}
-
-/** Whether some partition has seen the end of imports, as far as the tables tell. */
-export async function isProjectLive(store: Store, clicksTopic: string): Promise<boolean> {
-  const [row] = await store.query<{ live: string }>(
-    `SELECT countIf(JSONExtractString(state, 'imports') = 'over') AS live
-     FROM progress FINAL WHERE topic = {topic:String}`,
-    { topic: clicksTopic },
-  )
-  return Number(row!.live) > 0
-}
-
-/** The revisions that each partition's progress shows; none yet where it has none. */
-export async function readRevisions(
-  servers: Pick<Servers, 'store' | 'clicksTopic' | 'partitions'>,
-): Promise<Map<number, Map<string, number>>> {
-  const { store, clicksTopic, partitions } = servers
-  const rows = await store.query<{ partition: number; state: string }>(
-    'SELECT partition, state FROM progress FINAL WHERE topic = {topic:String}',
-    { topic: clicksTopic },
-  )
-  const held = new Map<number, Map<string, number>>()
-  for (let partition = 0; partition < partitions; partition++) held.set(partition, new Map())
-  for (const { partition, state } of rows) {
-    const { revisions } = JSON.parse(state) as { revisions: [string, number][] }
-    held.set(Number(partition), new Map(revisions))
-  }
-  return held
 }

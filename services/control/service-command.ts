@@ -7,21 +7,16 @@ import { after } from '../base/time.ts'
 import { openEmbeddedStore } from '../store/embedded.ts'
 import { serveStore } from '../store/http.ts'
 import { dropLock, takeLock } from './lock.ts'
-import { parseBrokers, runService, type ServiceName, serviceNames } from './service.ts'
+import { addServerOptions, keysOption, type ServerFlags, serversOf } from './server-options.ts'
+import { runService, type ServiceName, serviceNames } from './service.ts'
 import { runStops, type Stops, untilStopped } from './stops.ts'
 
-interface ServiceFlags {
-  readonly kafka: string
-  readonly clickhouse: string
-  readonly clickhouseUser: string
-  readonly clickhousePassword: string
-  readonly project: string
+interface ServiceFlags extends ServerFlags {
   readonly host: string
   readonly names: string
   readonly port: number
   readonly healthPort: number
   readonly keys: string
-  readonly partitions: number
   readonly workers: number
 }
 
@@ -67,27 +62,8 @@ function addService(
   const { summary, port, healthPort } = services[name]
   const option = (flag: string, text: string, variable: string, otherwise: string | number) =>
     new Option(flag, text).env(variable).default(otherwise)
-  const command = program
-    .command(name)
+  const command = addServerOptions(program.command(name), true)
     .description(`${summary}; alone, on servers`)
-    .addOption(
-      option('--kafka <brokers>', 'host:port, several with commas', 'EBB_KAFKA', '127.0.0.1:9092'),
-    )
-    .addOption(
-      option('--clickhouse <url>', 'HTTP interface', 'EBB_CLICKHOUSE', 'http://127.0.0.1:8123'),
-    )
-    .addOption(
-      option('--clickhouse-user <name>', 'who may write', 'EBB_CLICKHOUSE_USER', 'default'),
-    )
-    .addOption(
-      option(
-        '--clickhouse-password <text>',
-        'better in the variable',
-        'EBB_CLICKHOUSE_PASSWORD',
-        '',
-      ),
-    )
-    .addOption(option('--project <name>', 'topic prefix and database', 'EBB_PROJECT', 'default'))
     .addOption(option('--host <address>', 'to listen on', 'EBB_HOST', '127.0.0.1'))
     .addOption(
       option(
@@ -105,8 +81,7 @@ function addService(
     command.addOption(
       option('--names <names>', 'it is called by, beside localhost; with commas', 'EBB_NAMES', ''),
     )
-  if (name === 'webhooks')
-    command.addOption(option('--keys <directory>', 'where secret.key lies', 'EBB_KEYS', './data'))
+  if (name === 'webhooks') command.addOption(keysOption())
   if (name === 'processor')
     command.addOption(
       option('--workers <number>', 'processes of this machine', 'EBB_WORKERS', 1).argParser(Number),
@@ -121,12 +96,8 @@ function addService(
 
 function serviceOptions(service: ServiceName, flags: ServiceFlags) {
   return {
+    ...serversOf(flags),
     service,
-    kafka: parseBrokers(flags.kafka),
-    clickhouse: flags.clickhouse,
-    clickhouseUser: flags.clickhouseUser,
-    clickhousePassword: flags.clickhousePassword,
-    project: flags.project,
     host: flags.host,
     names: (flags.names ?? '')
       .split(',')
@@ -135,7 +106,6 @@ function serviceOptions(service: ServiceName, flags: ServiceFlags) {
     port: flags.port ?? 0,
     healthPort: flags.healthPort,
     keyDirectory: flags.keys ?? '.',
-    partitions: flags.partitions,
   }
 }
 

@@ -1,6 +1,5 @@
 /** One service of Ebb in a process of its own, on servers, until it is told to stop. */
 import type { Logger } from 'pino'
-import { EbbError } from '../base/errors.ts'
 import { type HealthDoor, serveHealth } from '../base/health.ts'
 import { createLogger } from '../base/logger.ts'
 import { createMetrics, type Metrics, watchHealth } from '../base/metrics.ts'
@@ -15,13 +14,8 @@ import { deliveryMeter } from '../webhooks/meter.ts'
 import { startWebhooks } from '../webhooks/webhooks.ts'
 import { openCutoffsSchedule } from './cutoffs.ts'
 import { keepFirstSettings, startBroadcaster } from './project.ts'
-import {
-  isProjectLive,
-  openServers,
-  readRevisions,
-  type ServerOptions,
-  type Servers,
-} from './servers.ts'
+import { openServers, type ServerOptions, type Servers } from './servers.ts'
+import { readRevisions, readStanding } from './standing.ts'
 import { runStops, type Stops, untilStopped } from './stops.ts'
 import { epoch, liveSettings } from './system.ts'
 
@@ -122,7 +116,7 @@ async function runCollector({
     host: options.host,
     port: options.port,
     clock: wallClock,
-    live: await isProjectLive(store, clicksTopic),
+    live: (await readStanding(store, clicksTopic)).live,
     logger,
     names: options.names,
     meter: collectorMeter(metrics),
@@ -141,7 +135,7 @@ async function runProcessor({ servers, metrics, logger, stops }: Setting): Promi
     store,
     topic: clicksTopic,
     partitions,
-    revisions: () => readRevisions(servers),
+    revisions: () => readRevisions(store, clicksTopic, partitions),
     steadyClock,
     troubled,
   })
@@ -225,13 +219,4 @@ async function runWeb({ servers, options, logger, stops }: Setting): Promise<Run
   })
   stops.push(() => web.stop())
   return { says: `The page is ${web.url}.`, faults: () => [], needsStore: true }
-}
-
-/** The addresses of brokers from `host:port,host:port`. */
-export function parseBrokers(text: string): string[] {
-  const brokers = text.split(',').map(broker => broker.trim())
-  for (const broker of brokers)
-    if (!/^[^\s:]+:\d{1,5}$/.test(broker))
-      throw new EbbError('badInput', `${broker} is no broker: give host:port, several with commas.`)
-  return brokers
 }

@@ -4,17 +4,23 @@
  */
 import { join } from 'node:path'
 import type { Logger } from 'pino'
+import type { Metrics } from '../base/metrics.ts'
 import { every, random, steadyClock, wallClock } from '../base/time.ts'
 import { openEmbeddedLog } from '../log/embedded.ts'
 import type { LocalLog } from '../log/local.ts'
+import { processorMeter } from '../processor/meter.ts'
 import { type Processor, startProcessor } from '../processor/processor.ts'
 import { type EmbeddedStore, openEmbeddedStore } from '../store/embedded.ts'
 import { migrate } from '../store/migrate.ts'
 import { openSecretKey } from '../webhooks/endpoints.ts'
+import { deliveryMeter } from '../webhooks/meter.ts'
 import type { SecretKey } from '../webhooks/secrets.ts'
 import { startWebhooks, type Webhooks } from '../webhooks/webhooks.ts'
-import { openCutoffsSchedule } from './cutoffs.ts'
+import type { Project } from './calls.ts'
+import { type CutoffsSchedule, openCutoffsSchedule } from './cutoffs.ts'
 import { type Broadcaster, keepFirstSettings, startBroadcaster } from './project.ts'
+import { createReach, type Reach } from './reach.ts'
+import { runStops, type Stops } from './stops.ts'
 
 export const clicksTopic = 'clicks'
 export const alertsTopic = 'alerts'
@@ -24,6 +30,8 @@ export const epoch = 0
 const dayMs = 86_400_000
 /** The log keeps clicks for a restart and a rebuild; the tables keep them for good. */
 export const retentionMsDefault = 400 * dayMs
+/** Longer than any delivery is tried. */
+export const alertsRetentionMs = 30 * dayMs
 /** Of a new project that is to go live: both guards against missing clicks are on. */
 export const liveSettings = { guards: 'on' } as const
 const retentionIntervalMs = 60_000
@@ -42,12 +50,11 @@ export interface SystemOptions {
   readonly retentionMs: number
   /** False for a command that only looks or changes something: then no webhook is sent. */
   readonly delivers: boolean
+  /** Counts what processor and webhooks do; nobody asks where it is left out. */
+  readonly metrics?: Metrics
 }
 
-export interface System {
-  readonly directory: string
-  readonly project: string
-  readonly partitions: number
+export interface System extends Project {
   readonly log: LocalLog
   readonly store: EmbeddedStore
   readonly processor: Processor
@@ -55,53 +62,136 @@ export interface System {
   readonly webhooks: Webhooks | null
   readonly key: SecretKey
   readonly broadcaster: Broadcaster
-  readonly clock: () => number
   /** Whether imports are over: read off the partitions. */
   isLive(): boolean
   /** The latest clock of all partitions; null before the first record that moves one. */
   clockMs(): number | null
-  /** Resolves when all that is on the log now is folded and in the tables. */
-  caughtUp(): Promise<void>
   stop(): Promise<void>
 }
 
+/** Log and tables of the directory, made where they are missing. */
+interface Ground {
+  readonly options: SystemOptions
+  readonly log: LocalLog
+  readonly store: EmbeddedStore
+  readonly partitions: number
+  readonly reach: Reach
+  /** A change could not be broadcast for now. */
+  readonly troubled: (error: Error) => void
+}
+
 export async function openSystem(options: SystemOptions): Promise<System> {
-  const { directory, project, logger, clock } = options
-  const log = await openEmbeddedLog({ directory: join(directory, 'log'), clock })
+  const stops: Stops = []
+  try {
+    return await open(options, stops)
+  } catch (error) {
+    await runStops(stops)
+    throw error
+  }
+}
+
+async function open(options: SystemOptions, stops: Stops): Promise<System> {
+  const { directory, project, clock } = options
+  let stopping = false
+  const ground = await openGround(options, stops, error => {
+    // What is cut short by the end is taken up again at the next start.
+    if (!stopping) options.logger.warn({ err: error }, 'a change waits to be broadcast')
+  })
+  const { log, store, partitions } = ground
+  const key = await openSecretKey(store, directory)
+  const webhooks = options.delivers ? await openWebhooks(ground, key) : null
+  stops.push(async () => webhooks?.stop())
+  const { processor, broadcaster } = await openProcessor(ground, stops)
+  const states = () => [...processor.partitions.values()].map(partition => partition.state)
+  return {
+    ...{ directory, project, partitions, epoch, log, store, clicksTopic, clock },
+    ...{ processor, webhooks, key, broadcaster },
+    isLive: () => states().some(state => state.imports === 'over'),
+    clockMs() {
+      const clockMs = Math.max(...states().map(state => state.clockMs))
+      return Number.isFinite(clockMs) ? clockMs : null
+    },
+    openKey: async () => key,
+    caughtUp: () => catchUp(ground, processor),
+    rulesChanged: () => broadcaster.spread(),
+    async endpointsChanged() {
+      webhooks?.changed()
+    },
+    stop() {
+      stopping = true
+      return runStops(stops)
+    },
+  }
+}
+
+async function openGround(
+  options: SystemOptions,
+  stops: Stops,
+  troubled: Ground['troubled'],
+): Promise<Ground> {
+  const { directory, logger, clock } = options
   const store = await openEmbeddedStore({
     directory: join(directory, 'clickhouse'),
     database: 'ebb',
   })
+  stops.push(() => store.close())
+  const log = await openEmbeddedLog({ directory: join(directory, 'log'), clock })
+  stops.push(() => log.close())
   const ran = await migrate(store)
   if (ran.length > 0) logger.info({ migrations: ran }, 'the tables are up to date')
+  const retentionBytes = Number.POSITIVE_INFINITY
   const partitions = await log.ensure(clicksTopic, {
     partitions: options.partitions,
     retentionMs: options.retentionMs,
-    retentionBytes: Number.POSITIVE_INFINITY,
+    retentionBytes,
   })
-  await log.ensure(alertsTopic, {
-    partitions,
-    // Longer than any delivery is tried.
-    retentionMs: 30 * dayMs,
-    retentionBytes: Number.POSITIVE_INFINITY,
-  })
+  await log.ensure(alertsTopic, { partitions, retentionMs: alertsRetentionMs, retentionBytes })
   await keepFirstSettings(store, options.settings)
+  stops.push(
+    every(retentionIntervalMs, () => {
+      log.retain().catch(error => logger.warn({ err: error }, 'old records stay for now'))
+    }),
+  )
+  return { options, log, store, partitions, reach: createReach(partitions), troubled }
+}
+
+function openWebhooks({ options, log, store }: Ground, key: SecretKey): Promise<Webhooks> {
+  const { clock, logger, metrics } = options
+  const meter = metrics && { meter: deliveryMeter(metrics) }
+  const parts = { log, store, topic: alertsTopic, key, clock, wallClock, random, logger }
+  return startWebhooks({ ...parts, ...meter })
+}
+
+/** The processor of all partitions, opened, and what keeps them agreed. */
+async function openProcessor(ground: Ground, stops: Stops) {
+  const { options, log, store, partitions, reach, troubled } = ground
   const schedule = await openCutoffsSchedule(store, wallClock)
-  const reach = createReach(partitions)
-  let stopping = false
-  const troubled = (error: Error) => {
-    // What is cut short by the end is taken up again at the next start.
-    if (!stopping) logger.warn({ err: error }, 'a change waits to be broadcast')
-  }
   const processor = await startProcessor({
-    log,
-    store,
-    topic: clicksTopic,
-    partitions,
-    alertsTopic,
-    alertsPartitions: partitions,
-    project,
-    epoch,
+    ...{ log, store, topic: clicksTopic, partitions, alertsTopic, alertsPartitions: partitions },
+    ...{ project: options.project, epoch },
+    ...(options.metrics && { meter: processorMeter(options.metrics) }),
+    ...watching(ground, schedule, () => broadcaster.spread()),
+  })
+  stops.push(() => processor.stop())
+  await reach.upTo(new Array<number>(partitions).fill(0))
+  const broadcaster = startBroadcaster({
+    ...{ log, store, topic: clicksTopic, partitions, steadyClock, troubled },
+    revisions: async () =>
+      new Map([...processor.partitions].map(([number, { state }]) => [number, state.revisions])),
+  })
+  stops.push(() => broadcaster.stop())
+  await broadcaster.spread()
+  return { processor, broadcaster }
+}
+
+/** What is done when the processor tells of a partition. */
+function watching(
+  { options, reach, troubled }: Ground,
+  schedule: CutoffsSchedule,
+  spread: () => Promise<void>,
+): Pick<Parameters<typeof startProcessor>[0], 'troubled' | 'failed' | 'opened' | 'flushed'> {
+  const { logger } = options
+  return {
     troubled: (partition, error, attempt) =>
       logger.warn({ partition, attempt, err: error }, 'a flush failed and is tried again'),
     failed(partition, error) {
@@ -114,98 +204,19 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       if (partition !== 0) return
       schedule
         .flushed(state.clockMs)
-        .then(changed => (changed ? broadcaster.spread() : undefined))
+        .then(changed => (changed ? spread() : undefined))
         .catch(troubled)
-    },
-  })
-  await reach.upTo(new Array<number>(partitions).fill(0))
-  const broadcaster = startBroadcaster({
-    log,
-    store,
-    topic: clicksTopic,
-    partitions,
-    revisions: async () =>
-      new Map([...processor.partitions].map(([number, { state }]) => [number, state.revisions])),
-    steadyClock,
-    troubled,
-  })
-  await broadcaster.spread()
-  const key = await openSecretKey(store, directory)
-  const webhooks = options.delivers
-    ? await startWebhooks({ log, store, topic: alertsTopic, key, clock, wallClock, random, logger })
-    : null
-  const stopRetention = every(retentionIntervalMs, () => {
-    log.retain().catch(error => logger.warn({ err: error }, 'old records stay for now'))
-  })
-  const states = () => [...processor.partitions.values()].map(partition => partition.state)
-  return {
-    directory,
-    project,
-    partitions,
-    log,
-    store,
-    processor,
-    webhooks,
-    key,
-    broadcaster,
-    clock,
-    isLive: () => states().some(state => state.imports === 'over'),
-    clockMs() {
-      const clockMs = Math.max(...states().map(state => state.clockMs))
-      return Number.isFinite(clockMs) ? clockMs : null
-    },
-    async caughtUp() {
-      const ends: number[] = []
-      for (let partition = 0; partition < partitions; partition++)
-        ends.push((await log.bounds(clicksTopic, partition)).endOffset)
-      // Who waits should not wait for the next regular flush. One that fails is tried again and reported there.
-      const stopHurrying = every(hurryIntervalMs, () => {
-        for (const partition of processor.partitions.values()) partition.finish().catch(() => null)
-      })
-      await reach.upTo(ends).finally(stopHurrying)
-    },
-    async stop() {
-      stopping = true
-      stopRetention()
-      broadcaster.stop()
-      await processor.stop()
-      await webhooks?.stop()
-      await log.close()
-      await store.close()
     },
   }
 }
 
-/** How far each partition is in the tables, for those who wait for it. */
-function createReach(partitions: number) {
-  const nextOffsets = new Array<number>(partitions).fill(-1)
-  const waiting = new Set<() => void>()
-  let failure: Error | undefined
-  const wake = () => {
-    for (const look of waiting) look()
-  }
-  return {
-    moved(partition: number, nextOffset: number) {
-      nextOffsets[partition] = nextOffset
-      wake()
-    },
-    failed(error: Error) {
-      failure = error
-      wake()
-    },
-    /** Resolves once every partition is there; rejects when one of them stands still. */
-    upTo(ends: readonly number[]): Promise<void> {
-      return new Promise((resolve, reject) => {
-        const look = () => {
-          const there = ends.every((end, partition) => nextOffsets[partition]! >= end)
-          if (!there && !failure) return
-          waiting.delete(look)
-          if (there) resolve()
-          else reject(failure)
-        }
-        waiting.add(look)
-        look()
-      })
-    },
-  }
+async function catchUp({ log, partitions, reach }: Ground, processor: Processor): Promise<void> {
+  const ends: number[] = []
+  for (let partition = 0; partition < partitions; partition++)
+    ends.push((await log.bounds(clicksTopic, partition)).endOffset)
+  // Who waits should not wait for the next regular flush. One that fails is tried again and reported there.
+  const stopHurrying = every(hurryIntervalMs, () => {
+    for (const partition of processor.partitions.values()) partition.finish().catch(() => null)
+  })
+  await reach.upTo(ends).finally(stopHurrying)
 }

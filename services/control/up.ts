@@ -5,7 +5,7 @@ import { wallClock } from '../base/time.ts'
 import { startCollector } from '../collector/collector.ts'
 import { serveStore } from '../store/http.ts'
 import { startWeb } from '../web/app.ts'
-import { systemCalls } from './calls.ts'
+import { projectCalls } from './calls.ts'
 import { claimKind, openingOf } from './kind.ts'
 import { dropLock, takeLock } from './lock.ts'
 import { runStops, type Stops, untilStopped } from './stops.ts'
@@ -61,7 +61,7 @@ async function start(
     delivers: true,
   })
   stops.push(() => system.stop())
-  const calls = systemCalls(system)
+  const calls = projectCalls(system)
   stops.push(await serveCalls(lock.socket, calls))
   const doors = await openDoors(system, options, clock, logger, stops)
   for (const line of banner(options, doors)) print(line)

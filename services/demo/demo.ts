@@ -4,7 +4,7 @@
  * were applied, the endpoint and its sealed secret.
  */
 import { steadyClock } from '../base/time.ts'
-import type { SystemCalls } from '../control/calls.ts'
+import type { ProjectCalls } from '../control/calls.ts'
 import type { System } from '../control/system.ts'
 import { signingEndpoints } from '../webhooks/endpoints.ts'
 import { type Receiver, startReceiver } from '../webhooks/receiver.ts'
@@ -62,7 +62,7 @@ export interface Demo {
 export interface DemoOptions {
   readonly system: System
   readonly clock: ReplayClock
-  readonly calls: Pick<SystemCalls, 'applyRules' | 'addEndpoint' | 'removeEndpoint'>
+  readonly calls: Pick<ProjectCalls, 'applyRules' | 'addEndpoint' | 'removeEndpoint'>
   readonly print: (line: string) => void
   /** 0 takes any free one. */
   readonly receiverPort: number

@@ -1,9 +1,18 @@
-/** The endpoints as deliveries see them: read once, and again whenever somebody says that they changed. */
+/**
+ * The endpoints as deliveries see them: never older than a second, for other processes change them by the table
+ * alone; and read again whenever somebody here says that they changed.
+ */
 import { EbbError } from '../base/errors.ts'
+import { every, steadyClock } from '../base/time.ts'
 import type { Store } from '../store/store.ts'
 import { type Logger, persist } from './deliveries.ts'
 import { disableEndpoint, type SigningEndpoint, signingEndpoints } from './endpoints.ts'
 import type { SecretKey } from './secrets.ts'
+
+/** An attempt goes by what was read at most so long before. */
+export const endpointsAgeMsMax = 1_000
+/** So long a change may go unnoticed where nothing is to be sent. */
+const lookIntervalMs = 5_000
 
 export interface EndpointBook {
   /** As of now: who asks during a change waits for it, so nothing goes to a URL after its change. */
@@ -30,25 +39,41 @@ export async function openEndpointBook(options: {
     const endpoints = await persist(() => signingEndpoints(store, key), options)
     return new Map(endpoints.map(endpoint => [endpoint.id, endpoint]))
   }
+  let readAtMs = steadyClock()
   let known = await load()
   let settled: Promise<void> = Promise.resolve()
+  /** A reading that has not begun yet: it does for all who come until then. */
+  let queued = false
 
   function report(error: unknown): void {
     logger.error({ err: error }, 'A change of endpoints could not be followed.')
   }
 
-  function reloadAfter(step: () => Promise<void>): void {
-    settled = settled
-      .then(step)
-      .then(async () => {
-        known = await load()
-        // Not awaited here: an attempt that it waits for may itself wait for these endpoints.
-        options.onChange(known).catch(report)
-      })
-      .catch(report)
+  async function reload(): Promise<void> {
+    queued = false
+    const beganAtMs = steadyClock()
+    const before = JSON.stringify([...known])
+    known = await load()
+    readAtMs = beganAtMs
+    // Not awaited here: an attempt that it waits for may itself wait for these endpoints.
+    if (JSON.stringify([...known]) !== before) options.onChange(known).catch(report)
   }
 
+  function reloadAfter(step: () => Promise<void>): void {
+    settled = settled.then(step).then(reload).catch(report)
+  }
+
+  function reloadSoon(): void {
+    if (queued) return
+    queued = true
+    reloadAfter(async () => {})
+  }
+
+  const stopLooking = every(lookIntervalMs, reloadSoon)
+  options.stopped.addEventListener('abort', stopLooking, { once: true })
+
   async function current(): Promise<Map<string, SigningEndpoint>> {
+    if (steadyClock() - readAtMs > endpointsAgeMsMax) reloadSoon()
     for (let awaited: Promise<void> | undefined; awaited !== settled; ) {
       awaited = settled
       await awaited

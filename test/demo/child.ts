@@ -4,7 +4,7 @@
  */
 import pino from 'pino'
 import { nextTurn } from '../../services/base/time.ts'
-import { systemCalls } from '../../services/control/calls.ts'
+import { projectCalls } from '../../services/control/calls.ts'
 import { openSystem, type System } from '../../services/control/system.ts'
 import { openDemoClock, startDemo } from '../../services/demo/demo.ts'
 import { plan, type Result } from './plan.ts'
@@ -51,7 +51,7 @@ async function settled({ log, processor, store }: System): Promise<void> {
   }
 }
 
-const calls = systemCalls(system)
+const calls = projectCalls(system)
 const demo = await startDemo({ system, clock, calls, print: say, receiverPort: 0, plan, beat })
 await ended.promise
 const result: Result = {

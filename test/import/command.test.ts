@@ -17,8 +17,8 @@ async function ebb(args: readonly string[], target: ImportTarget | null, stdin =
   const err = memoryOutput()
   const connected: object[] = []
   const program = new Command('ebb').option('--data <directory>')
-  const connect = async (options: object) => {
-    connected.push(options)
+  const connect = async (command: Command) => {
+    connected.push(command.optsWithGlobals())
     assert.ok(target, 'nobody connects')
     return target
   }

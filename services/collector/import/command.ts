@@ -25,10 +25,10 @@ export interface Surroundings {
 /** Of rejected rows; the rest is only counted, and kept in `rejects`. */
 const shownRejectsMax = 20
 
-/** `connect` opens the project that the other options of the program name; `--print` goes without. */
+/** `connect` opens the project that the other options of the command name; `--print` goes without. */
 export function addImportCommand(
   program: Command,
-  connect: (options: ImportOptions & Readonly<Record<string, unknown>>) => Promise<ImportTarget>,
+  connect: (command: Command) => Promise<ImportTarget>,
   surroundings: Surroundings,
 ): Command {
   return program
@@ -59,19 +59,19 @@ export function addImportCommand(
     .option('--print', 'write the clicks to standard output, for `ebb pipe`, and change nothing')
     .addHelpText('after', examples)
     .action(async (files: string[], _options: ImportOptions, command: Command) => {
-      const options = command.optsWithGlobals<ImportOptions & Readonly<Record<string, unknown>>>()
-      await run(files, options, connect, surroundings)
+      const options = command.optsWithGlobals<ImportOptions>()
+      await run(files, options, () => connect(command), surroundings)
     })
 }
 
 async function run(
   files: readonly string[],
-  options: ImportOptions & Readonly<Record<string, unknown>>,
-  connect: Parameters<typeof addImportCommand>[1],
+  options: ImportOptions,
+  connect: () => Promise<ImportTarget>,
   surroundings: Surroundings,
 ): Promise<void> {
   const mapping = readMapping(options)
-  const target = options.print ? null : await connect(options)
+  const target = options.print ? null : await connect()
   const progress = openProgress({
     isTerminal: surroundings.stderr.isTTY === true,
     hasColor: !surroundings.environment.NO_COLOR,

@@ -1,0 +1,176 @@
+/** Commands about a project, in one process or on servers: what each takes, and what it prints. */
+import { type Command, Option } from 'commander'
+import { wallClock } from '../base/time.ts'
+import { addImportCommand } from '../collector/import/command.ts'
+import { readText, testRules } from './backtest.ts'
+import type { ProjectCalls } from './calls.ts'
+import { connectTo, type Whereabouts } from './connect.ts'
+import { dumpCommand } from './dump.ts'
+import { openImportTarget } from './import.ts'
+import {
+  addServerOptions,
+  isAboutServers,
+  keysOption,
+  type ServerFlags,
+  serversOf,
+} from './server-options.ts'
+import { showRules, showUser, table } from './show.ts'
+
+type Print = (text: string) => void
+
+/** `partition` reads the number of one. */
+export function addProjectCommands(
+  program: Command,
+  partition: (text: string) => number,
+  print: Print,
+): void {
+  addImport(program)
+  addRules(program, print)
+  addEndpoints(program, print)
+  addLooking(program, print)
+  addLog(program, partition)
+}
+
+function whereabouts(command: Command): Whereabouts {
+  const flags = command.optsWithGlobals<ServerFlags & { data?: string; keys?: string }>()
+  const { data, partitions, keys = '.' } = flags
+  const servers = isAboutServers(command) ? serversOf(flags) : undefined
+  return { data, servers, keyDirectory: keys, partitions }
+}
+
+/** Runs `work` on the calls of the project, and lets go of it whatever happens. */
+async function withCalls(
+  command: Command,
+  makes: boolean,
+  work: (calls: ProjectCalls) => Promise<void>,
+): Promise<void> {
+  const connection = await connectTo(whereabouts(command), makes)
+  try {
+    await work(connection.calls)
+  } finally {
+    await connection.close()
+  }
+}
+
+function subcommand(parent: Command, name: string, description: string): Command {
+  return addServerOptions(parent.command(name), false).description(description)
+}
+
+function addImport(program: Command): void {
+  const connect = async (command: Command) => {
+    const { calls, close } = await connectTo(whereabouts(command), true)
+    return openImportTarget(calls, close)
+  }
+  const command = addImportCommand(program, connect, {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    environment: process.env,
+    nowMs: wallClock,
+  })
+  addServerOptions(command, false)
+}
+
+function addRules(program: Command, print: Print): void {
+  const rules = program.command('rules').description('alert rules: apply, list, remove, test')
+  subcommand(
+    rules,
+    'apply <file>',
+    'add or change the rules of a file: JSON, one rule, an array, or one a line; - is standard input',
+  ).action(async (file: string, _options: unknown, command: Command) =>
+    withCalls(command, true, async calls => {
+      for (const { id, changed } of await calls.applyRules({ text: await readText(file) }))
+        print(`${id}: ${changed ? 'applied' : 'is so already'}`)
+    }),
+  )
+  subcommand(rules, 'list', 'the rules in force, one a line').action(
+    async (_options: unknown, command: Command) =>
+      withCalls(command, false, async calls => print(showRules(await calls.listRules()))),
+  )
+  subcommand(
+    rules,
+    'remove <id>',
+    'end a rule; its running silences are recorded as cancelled',
+  ).action(async (id: string, _options: unknown, command: Command) =>
+    withCalls(command, false, async calls => {
+      await calls.removeRule({ id })
+      print(`${id}: removed`)
+    }),
+  )
+  subcommand(
+    rules,
+    'test <file>',
+    'whom the rules would have caught in history; changes nothing',
+  ).action(async (file: string, _options: unknown, command: Command) =>
+    withCalls(command, false, calls => testRules(calls, file, print)),
+  )
+}
+
+function addEndpoints(program: Command, print: Print): void {
+  const endpoints = program.command('endpoints').description('where alerts go: add, list, remove')
+  subcommand(endpoints, 'add <url>', 'send alerts there; prints the signing secret, once')
+    .addOption(keysOption())
+    .action(async (url: string, _options: unknown, command: Command) =>
+      withCalls(command, true, async calls => {
+        const { id, secret } = await calls.addEndpoint({ url })
+        print(`${id}: ${url}\n\nsigning secret, shown this once: ${secret}`)
+      }),
+    )
+  subcommand(endpoints, 'list', 'where alerts go, one a line').action(
+    async (_options: unknown, command: Command) =>
+      withCalls(command, false, async calls => {
+        const rows = (await calls.listEndpoints()).map(({ id, url, disabled }) => ({
+          id,
+          url,
+          state: disabled ? 'disabled' : 'enabled',
+        }))
+        print(table(rows) || 'There are no endpoints yet: ebb endpoints add URL')
+      }),
+  )
+  subcommand(endpoints, 'remove <id>', 'send nothing more there').action(
+    async (id: string, _options: unknown, command: Command) =>
+      withCalls(command, false, async calls => {
+        await calls.removeEndpoint({ id })
+        print(`${id}: removed`)
+      }),
+  )
+}
+
+function addLooking(program: Command, print: Print): void {
+  subcommand(
+    program,
+    'user <id>',
+    'explain one user: sessions, signals, armed timers, why there is no alert',
+  )
+    .option('--json', 'as JSON, times in epoch ms')
+    .action(async (userId: string, options: { json?: true }, command: Command) =>
+      withCalls(command, false, async calls => {
+        const user = await calls.explain({ userId })
+        print(options.json ? JSON.stringify(user) : showUser(user))
+        if (!user.signals) process.exitCode = 1
+      }),
+    )
+  subcommand(
+    program,
+    'live',
+    'end imports: from here on time is the real one; there is no way back',
+  ).action(async (_options: unknown, command: Command) =>
+    withCalls(command, false, async calls => {
+      await calls.live()
+      print('The project is live.')
+    }),
+  )
+}
+
+function addLog(program: Command, partition: (text: string) => number): void {
+  const log = program.command('log').description('look at the log')
+  subcommand(log, 'dump', 'a partition as lines for `ebb pipe --clock log`')
+    .addOption(
+      new Option('--partition <number>', 'which one; needed where there are several').argParser(
+        partition,
+      ),
+    )
+    .action(async (options: { partition?: number }, command: Command) =>
+      withCalls(command, false, calls => dumpCommand(calls, options.partition)),
+    )
+}
