@@ -20,6 +20,11 @@ const ways = {
   demo: 'Choose another --data for the real thing, or start the demo without --no-demo.',
 }
 
+/** A small shop, in one partition: so its hours have enough clicks that the guards know what is usual. */
+export const demoPartitions = 1
+/** The replayer ticks each minute: a longer silence of the log is a hole. */
+export const demoSettings = { guards: 'on' } as const
+
 /** Undefined where nobody has begun a project. */
 export function kindOf(directory: string): Kind | undefined {
   try {
@@ -49,5 +54,5 @@ export async function openingOf(directory: string, kind: Kind) {
     return { project: kind, clock: wallClock, settings: liveSettings, replay: null }
   const { openDemoClock } = await import('../demo/demo.ts')
   const replay = await openDemoClock(directory)
-  return { project: kind, clock: replay.now, settings: { guards: 'low-intake' }, replay }
+  return { project: kind, clock: replay.now, settings: demoSettings, replay }
 }

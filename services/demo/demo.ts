@@ -11,10 +11,11 @@ import { type Receiver, startReceiver } from '../webhooks/receiver.ts'
 import { createReplayClock, type ReplayClock } from './clock.ts'
 import { newsOf } from './news.ts'
 import { clockOf } from './position.ts'
-import { everyBeat, type Plan, replay } from './replay.ts'
+import { type Cut, everyBeat, type Plan, replay } from './replay.ts'
 import { createShop } from './shop.ts'
 
 const minuteMs = 60_000
+const hourMs = 3_600_000
 const dayMs = 86_400_000
 
 /** A Monday; five weeks later the story begins. */
@@ -53,8 +54,16 @@ export async function openDemoClock(directory: string, plan = demoPlan): Promise
   return createReplayClock((await clockOf(directory)) ?? plan.openMs)
 }
 
+/** By the shop's clock: from then on an hour brings enough clicks that their absence is noticed. */
+const cutHour = 10
+
 export interface Demo {
   readonly receiverUrl: string
+  /**
+   * Lets no click come for so long, from the shop's next ten o'clock on: to see that nobody is paged for it.
+   * `silent`: no ticks either.
+   */
+  cut(durationMs: number, silent: boolean): Cut
   /** Stops the replay, then the receiver. */
   stop(): Promise<void>
 }
@@ -77,6 +86,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   const stopping = new AbortController()
   const receiver = await openReceiver(options)
   const startedMs = steadyClock()
+  let cut: Cut | undefined
   const resumed = clock.now() > plan.storyMs
   print(
     resumed
@@ -89,6 +99,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     plan,
     shop: createShop({ seed, openMs: plan.openMs, storyMs: plan.storyMs }),
     beat: options.beat ?? everyBeat(beatMs, stopping.signal),
+    cut: () => cut,
     onHistory: uptoMs => print(`  history up to ${dateText(uptoMs)}`),
     async onStory() {
       const seconds = ((steadyClock() - startedMs) / 1_000).toFixed(1)
@@ -102,6 +113,17 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   })
   return {
     receiverUrl: receiver.url,
+    cut(durationMs, silent) {
+      const today = Math.floor(clock.now() / dayMs)
+      const todayMs = today * dayMs + cutHour * hourMs
+      const fromMs = clock.now() <= todayMs ? todayMs : todayMs + dayMs
+      cut = { fromMs, untilMs: fromMs + durationMs, silent }
+      print(
+        `From ${dateText(fromMs)} to ${dateText(cut.untilMs)} no click comes` +
+          `${silent ? ', nor any other sign of time' : ''}: alert timers wait, the page says why.`,
+      )
+      return cut
+    },
     async stop() {
       stopping.abort()
       await work

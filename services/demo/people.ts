@@ -1,5 +1,5 @@
 /**
- * Who comes to the demo shop. Residents (about 260) appear over the first four weeks; a handful of newcomers
+ * Who comes to the demo shop. Residents (about 540) appear over the first four weeks; a handful of newcomers
  * follow every day, most of whom never come back. All of it follows from the seed.
  */
 import { between, chanceOf, pick, wholeBetween } from './chance.ts'
@@ -42,7 +42,7 @@ const habits: Readonly<Record<Persona, Habits>> = {
 const stayDaysMax = 110
 const castOrderGapDays = [3, 4.5] as const
 
-const residentCounts = { loyal: 46, regular: 95, browser: 95 } as const
+const residentCounts = { loyal: 100, regular: 210, browser: 210 } as const
 const newcomersMin = 2
 const newcomersMax = 6
 const joiningDays = 28

@@ -29,6 +29,14 @@ export interface Plan {
   readonly lagMsMax: number
 }
 
+/** Clicks that do not come: of this time of the project none is ever written. */
+export interface Cut {
+  readonly fromMs: number
+  readonly untilMs: number
+  /** Nothing comes at all, not even ticks: as when the collectors are down. Else time is told as usual. */
+  readonly silent: boolean
+}
+
 export interface ReplayOptions {
   readonly system: System
   readonly clock: ReplayClock
@@ -40,11 +48,14 @@ export interface ReplayOptions {
   readonly onHistory: (uptoMs: number) => void
   /** Called between history and story, again if the first step did not follow it. */
   readonly onStory: () => Promise<void>
+  /** The cut that was asked for last. */
+  readonly cut: () => Cut | undefined
   /** The log takes nothing for now; it is tried again. */
   readonly troubled: (error: EbbError) => void
   readonly stopping: AbortSignal
 }
 
+const tickIntervalMs = 60_000
 const lookIntervalMs = 20
 const retryDelayMs = 5_000
 
@@ -71,7 +82,7 @@ async function goOn(options: ReplayOptions): Promise<void> {
   while (!stopping.aborted) {
     const fromMs = Math.min(...written)
     if (fromMs === storyMs) await options.onStory()
-    const untilMs = edgeAfter(plan, fromMs)
+    const untilMs = edgeAfter(plan, options.cut(), fromMs)
     clock.advance(untilMs)
     await writeStretch(options, written, untilMs)
     written.fill(untilMs)
@@ -85,29 +96,55 @@ async function goOn(options: ReplayOptions): Promise<void> {
   }
 }
 
-function edgeAfter({ openMs, storyMs, chunkMs, stepMs }: Plan, timeMs: number): number {
+function edgeAfter(
+  { openMs, storyMs, chunkMs, stepMs }: Plan,
+  cut: Cut | undefined,
+  timeMs: number,
+): number {
   const after = (fromMs: number, stretchMs: number) =>
     fromMs + (Math.floor((timeMs - fromMs) / stretchMs) + 1) * stretchMs
-  return timeMs < storyMs ? Math.min(storyMs, after(openMs, chunkMs)) : after(storyMs, stepMs)
+  if (timeMs < storyMs) return Math.min(storyMs, after(openMs, chunkMs))
+  const edgeMs = after(storyMs, stepMs)
+  if (!cut?.silent || timeMs >= cut.untilMs) return edgeMs
+  // A hole in time is one stretch: only its end is written.
+  return timeMs < cut.fromMs ? Math.min(edgeMs, cut.fromMs) : cut.untilMs
 }
 
 async function writeStretch(
-  { system, shop }: ReplayOptions,
+  options: ReplayOptions,
   written: readonly number[],
   untilMs: number,
 ): Promise<void> {
-  const records = written.map((): NewRecord[] => [])
-  for (const click of shop.clicksBetween(Math.min(...written), untilMs)) {
-    const partition = partitionOf(click.userId, written.length)
-    if (click.timestampMs >= written[partition]!) records[partition]!.push(recordOf(click))
-  }
-  const tick = encodeRecord({ kind: 'tick', atMs: untilMs, writer: replayer })
-  const appends = records.map(async (partitionRecords, partition) => {
-    if (written[partition]! >= untilMs) return
-    partitionRecords.push({ key: null, value: tick })
-    await system.log.append('clicks', partition, partitionRecords)
+  const { system, shop, plan } = options
+  const cut = options.cut()
+  const isCut = (timeMs: number) => cut && timeMs >= cut.fromMs && timeMs < cut.untilMs
+  const clicks = shop
+    .clicksBetween(Math.min(...written), untilMs)
+    .filter(click => !isCut(click.timestampMs))
+  const appends = written.map(async (fromMs, partition) => {
+    if (fromMs >= untilMs) return
+    const own = clicks.filter(
+      ({ userId, timestampMs }) =>
+        timestampMs >= fromMs && partitionOf(userId, written.length) === partition,
+    )
+    const isHole = cut?.silent && isCut(fromMs)
+    const ticksFromMs = untilMs <= plan.storyMs || isHole ? untilMs : fromMs + tickIntervalMs
+    await system.log.append('clicks', partition, withTicks(own, ticksFromMs, untilMs))
   })
   await Promise.all(appends)
+}
+
+/** The clicks, and between them a tick each minute: without, a time without clicks were a hole. */
+function withTicks(clicks: readonly Click[], fromMs: number, untilMs: number): NewRecord[] {
+  const records: NewRecord[] = []
+  let at = 0
+  for (let tickMs = fromMs; tickMs < untilMs + tickIntervalMs; tickMs += tickIntervalMs) {
+    const atMs = Math.min(tickMs, untilMs)
+    while (at < clicks.length && clicks[at]!.timestampMs < atMs)
+      records.push(recordOf(clicks[at++]!))
+    records.push({ key: null, value: encodeRecord({ kind: 'tick', atMs, writer: replayer }) })
+  }
+  return records
 }
 
 function recordOf(click: Click): NewRecord {

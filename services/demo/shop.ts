@@ -1,5 +1,5 @@
 /**
- * The demo shop, simulated: some 400 people after five weeks, 1,200 to 2,000 clicks a day, endless. Pure: the
+ * The demo shop, simulated: some 700 people after five weeks, 2,000 to 3,000 clicks a day, endless. Pure: the
  * same seed gives the same clicks, in whatever pieces of time they are asked for.
  */
 import type { Click } from '../log/record.ts'

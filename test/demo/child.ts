@@ -3,11 +3,12 @@
  * `child.ts DIRECTORY DAYS`. Says what the demo prints, `beat` for each step, and in the end `result JSON`.
  */
 import pino from 'pino'
-import { nextTurn } from '../../services/base/time.ts'
 import { projectCalls } from '../../services/control/calls.ts'
-import { openSystem, type System } from '../../services/control/system.ts'
+import { demoSettings } from '../../services/control/kind.ts'
+import { openSystem } from '../../services/control/system.ts'
 import { openDemoClock, startDemo } from '../../services/demo/demo.ts'
 import { plan, type Result } from './plan.ts'
+import { settled } from './settled.ts'
 
 const [directory, storyDays] = process.argv.slice(2)
 const endMs = plan.storyMs + Number(storyDays) * 86_400_000
@@ -19,7 +20,7 @@ const system = await openSystem({
   project: 'demo',
   partitions: 4,
   clock: clock.now,
-  settings: { guards: 'low-intake' },
+  settings: demoSettings,
   logger: pino({ level: 'silent' }),
   retentionMs: Number.POSITIVE_INFINITY,
   delivers: true,
@@ -34,21 +35,6 @@ async function beat(): Promise<void> {
   if (clock.now() < endMs) return
   ended.resolve()
   await stopped.promise
-}
-
-async function settled({ log, processor, store }: System): Promise<void> {
-  for (const [number, partition] of processor.partitions) {
-    const { endOffset } = await log.bounds('clicks', number)
-    while (partition.state.offset < endOffset - 1) await nextTurn()
-    await partition.finish()
-  }
-  for (let isOpen = true; isOpen; await nextTurn()) {
-    const [row] = await store.query<{ sent: string; delivered: string }>(
-      `SELECT (SELECT count() FROM alerts FINAL WHERE send) AS sent,
-              (SELECT uniqExact(message_id) FROM deliveries WHERE status = 'delivered') AS delivered`,
-    )
-    isOpen = row!.sent !== row!.delivered
-  }
 }
 
 const calls = projectCalls(system)

@@ -43,11 +43,11 @@ test('clicks come in order of time, each with an id of its own, and the log take
   })
 })
 
-test('some 400 people make 1,000 to 2,000 clicks a day, and say that they are simulated', () => {
+test('some 700 people make 2,000 to 3,000 clicks a day, and say that they are simulated', () => {
   const people = new Set(history.map(({ userId }) => userId)).size
-  assert.ok(people > 350 && people < 450, `${people} people`)
+  assert.ok(people > 630 && people < 770, `${people} people`)
   const perDay = story.length / days
-  assert.ok(perDay > 1_000 && perDay < 2_000, `${perDay} clicks a day`)
+  assert.ok(perDay > 2_000 && perDay < 3_000, `${perDay} clicks a day`)
   for (const { context } of story) assert.equal(JSON.parse(context).simulated, true)
 })
 
