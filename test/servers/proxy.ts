@@ -32,6 +32,8 @@ export interface TcpProxy {
   suffer(fault: Fault, times?: number): Promise<void>
   /** How many requests have suffered since the last call of `suffer`. */
   struck(): number
+  /** Resolves at the moment at which the next request suffers. */
+  strikes(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -45,11 +47,41 @@ interface Pair {
 
 const none: Fault = { kind: 'none' }
 
-export async function startProxy(target: { host: string; port: number }): Promise<TcpProxy> {
+interface Target {
+  readonly host: string
+  readonly port: number
+}
+
+/**
+ * Before one broker, who tells its clients where it is: that is the proxy's port on their way. Host and port stand
+ * side by side in what it says, so nothing gets longer.
+ */
+export async function startKafkaProxy(target: Target): Promise<TcpProxy> {
+  const place = (port: number) => {
+    const bytes = Buffer.alloc(target.host.length + 4)
+    bytes.write(target.host, 'latin1')
+    bytes.writeInt32BE(port, target.host.length)
+    return bytes
+  }
+  const proxy = await startProxy(target, chunk => {
+    for (let at = chunk.indexOf(place(target.port)); at >= 0; ) {
+      place(proxy.port).copy(chunk, at)
+      at = chunk.indexOf(place(target.port), at)
+    }
+    return chunk
+  })
+  return proxy
+}
+
+export async function startProxy(
+  target: Target,
+  rewritten: (chunk: Buffer) => Buffer = chunk => chunk,
+): Promise<TcpProxy> {
   let fault: Fault = none
   let timesLeft = Number.POSITIVE_INFINITY
   let count = 0
   const pairs = new Set<Pair>()
+  const waiting: (() => void)[] = []
 
   function reset({ client, server }: Pair): void {
     client.resetAndDestroy()
@@ -62,6 +94,7 @@ export async function startProxy(target: { host: string; port: number }): Promis
     if (!fault.request.test(chunk.toString('latin1', 0, 4096))) return none
     timesLeft--
     count++
+    for (const tell of waiting.splice(0)) tell()
     return fault
   }
 
@@ -98,7 +131,7 @@ export async function startProxy(target: { host: string; port: number }): Promis
     pairs.add(pair)
     const { server } = pair
     client.on('data', chunk => toServer(pair, chunk))
-    server.on('data', chunk => toClient(pair, chunk))
+    server.on('data', chunk => toClient(pair, rewritten(chunk)))
     for (const [one, other] of [
       [client, server],
       [server, client],
@@ -141,8 +174,16 @@ export async function startProxy(target: { host: string; port: number }): Promis
           else socket.resume()
     },
     struck: () => count,
+    strikes: () => new Promise(resolve => waiting.push(resolve)),
     stop: close,
   }
+}
+
+/** How an insert of ours begins. */
+export const inserts = /^POST \/\?\S*INSERT/
+
+export function insertsInto(table: string): RegExp {
+  return new RegExp(`^POST /\\?\\S*INSERT(\\+|%20)INTO(\\+|%20)${table}\\b`)
 }
 
 /** What ClickHouse's HTTP interface answers when it refuses, as a whole. */

@@ -1,0 +1,149 @@
+/** The services with doors, without ClickHouse: clicks are taken, the page says what is wrong, webhooks go out once. */
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { brokersForTest } from '../../infra/kafka/broker.ts'
+import { partitionOf } from '../../services/base/slot.ts'
+import { wallClock } from '../../services/base/time.ts'
+import { encodeAlert } from '../../services/log/codec.ts'
+import { addEndpoint, openSecretKey } from '../../services/webhooks/endpoints.ts'
+import { alert, startHook } from '../webhooks/fixture.ts'
+import { alertsTopic, assertExact } from './compare.ts'
+import { insertsInto } from './proxy.ts'
+import {
+  askHealth,
+  beginScene,
+  complains,
+  isWell,
+  partitions,
+  type Scene,
+  sceneMsMax,
+  until,
+} from './scene.ts'
+
+const brokers = await brokersForTest(1, { own: false })
+
+async function postBatch(door: string, batch: readonly object[]): Promise<number> {
+  const headers = { 'content-type': 'application/json' }
+  const body = JSON.stringify({ batch })
+  return (await fetch(`${door}/v1/batch`, { method: 'POST', headers, body })).status
+}
+
+const click = (at: number) => ({
+  type: 'track',
+  userId: `u${at % 7}`,
+  event: 'Seen',
+  messageId: `m${at}`,
+})
+
+/** Silences that have just fired. */
+async function fire(scene: Scene, users: readonly string[]): Promise<void> {
+  for (const user of users) {
+    const nowMs = wallClock()
+    const record = alert(user, { dueMs: nowMs, clockMs: nowMs })
+    const stored = { key: user, value: encodeAlert(record) }
+    await scene.log.append(alertsTopic, partitionOf(user, partitions), [stored])
+  }
+}
+
+const usersOf = (round: string) => Array.from({ length: 12 }, (_, at) => `${round}${at}`)
+
+if (typeof brokers === 'string') test('doors without ClickHouse', { skip: brokers }, () => {})
+else
+  describe('without ClickHouse', () => {
+    after(() => brokers.stop())
+
+    test('the collector takes clicks and keeps rejects; the page and health say what is wrong', {
+      timeout: sceneMsMax,
+    }, async t => {
+      const scene = await beginScene(t, brokers.addresses, { clicks: 0 })
+      const collector = await scene.start('collector', ...scene.servers, '--port', '0')
+      const web = await scene.start('web', ...scene.servers, '--port', '0')
+      const [, door] = /Clicks go to (\S+)\/v1\/track/.exec(collector.output())!
+      const [, page] = /The page is (\S+)\.\n/.exec(web.output())!
+      const readPage = () => fetch(`${page}/api/snapshot`)
+      assert.equal(await postBatch(door!, [click(0), { type: 'track', event: 'nobody' }]), 200)
+      assert.equal((await readPage()).status, 200)
+
+      await scene.proxy.suffer({ kind: 'refused' })
+      for (let at = 1; at < 40; at++)
+        assert.equal(
+          await postBatch(door!, [click(at), { type: 'track', event: `bad ${at}` }]),
+          200,
+        )
+      await complains(web, /ClickHouse refused a query: .*ECONNREFUSED/)
+      const { trouble } = (await (await readPage()).json()) as { trouble: string }
+      assert.equal(trouble, 'storeSilent')
+      await until(async () => {
+        const { status, text } = await askHealth(collector, 'readyz')
+        assert.equal(status, 200, 'the log is what counts')
+        return text.startsWith('ok\nClickHouse refused') && text.includes('rows of rejects')
+      })
+
+      // The first try after it is stored, and its answer is lost.
+      const request = insertsInto('rejects')
+      await scene.proxy.suffer({ kind: 'cut', of: 'answer', bytes: 0, request }, 1)
+      await isWell(web)
+      await until(async () => (await askHealth(collector, 'readyz')).text === 'ok\n')
+      const [rejects] = await scene.store.query<{ count: string }>(
+        "SELECT count() AS count FROM rejects FINAL WHERE source = 'collector'",
+      )
+      assert.equal(rejects!.count, '40')
+      const processor = await scene.start('processor', ...scene.servers)
+      await scene.folded()
+      assert.equal(await processor.stop('SIGTERM'), 0)
+      assert.equal(await collector.stop('SIGTERM'), 0)
+      const [clicks] = await scene.store.query<{ count: string }>(
+        'SELECT count() AS count FROM clicks FINAL',
+      )
+      assert.equal(clicks!.count, '40')
+      await assertExact(scene.log, scene.store, 0)
+    })
+
+    test('webhooks wait, and each message goes out once', { timeout: sceneMsMax }, async t => {
+      const scene = await beginScene(t, brokers.addresses, { clicks: 0 })
+      const hook = await startHook(async (response, nth) => {
+        if (nth === 37) await scene.proxy.suffer({ kind: 'refused' })
+        response.writeHead(204).end()
+      })
+      t.after(() => hook.stop())
+      // The tables come with the first service.
+      const first = await scene.start('webhooks', ...scene.servers)
+      assert.equal(await first.stop('SIGTERM'), 0)
+      const key = await openSecretKey(scene.store, join(scene.cwd, 'data'))
+      await addEndpoint(scene.store, key, hook.url, wallClock())
+      const webhooks = await scene.start('webhooks', ...scene.servers)
+      await fire(scene, usersOf('before'))
+      await hook.count(12)
+
+      await scene.proxy.suffer({ kind: 'refused' })
+      await fire(scene, usersOf('away'))
+      await complains(webhooks, /ClickHouse refused a query: .*ECONNREFUSED/)
+      assert.equal(hook.hits.length, 12, 'what is not stored as pending is not sent')
+      await scene.proxy.suffer({ kind: 'none' })
+      await hook.count(24)
+
+      // New deliveries, what came of them: stored, and nobody hears of it.
+      const request = insertsInto('deliveries')
+      await scene.proxy.suffer({ kind: 'cut', of: 'answer', bytes: 0, request }, 3)
+      await fire(scene, usersOf('lost'))
+      await hook.count(36)
+      await until(() => scene.proxy.struck() === 3)
+
+      // The receiver has it, and that cannot be stored yet.
+      await scene.proxy.suffer({ kind: 'none' })
+      await fire(scene, ['last'])
+      await complains(webhooks, /ClickHouse refused rows of deliveries: .*ECONNREFUSED/)
+      await scene.proxy.suffer({ kind: 'none' })
+      await isWell(webhooks)
+      await until(async () => {
+        const [row] = await scene.store.query<{ count: string }>(
+          "SELECT uniqExact(message_id) AS count FROM deliveries WHERE status = 'delivered'",
+        )
+        return Number(row!.count) === 37
+      })
+      assert.equal(await webhooks.stop('SIGTERM'), 0)
+      assert.equal(new Set(hook.hits.map(hit => hit.id)).size, 37)
+      assert.equal(hook.hits.length, 37, 'none twice')
+    })
+  })
