@@ -1,0 +1,29 @@
+/** A run and its judgement. */
+import { checkAll } from './checkers/check.ts'
+import { type Changes, type Plan, planOf } from './plan.ts'
+import { simulate } from './world.ts'
+
+/** What to run: all that a failing run needs to be told to fail again. */
+export interface Scenario extends Changes {
+  readonly seed: number
+  /** Numbers of the checkpoints at which whoever comes by dies, ascending. */
+  readonly crashes?: readonly number[]
+}
+
+export interface Outcome {
+  readonly plan: Plan
+  readonly trace: string
+  readonly checkpoints: number
+  /** Sentences; none: all is well. */
+  readonly violations: readonly string[]
+}
+
+export async function outcomeOf(
+  scenario: Scenario,
+  tell?: (line: string) => void,
+): Promise<Outcome> {
+  const plan = planOf(scenario.seed, scenario)
+  const options = { crashes: scenario.crashes ?? [], ...(tell ? { tell } : {}) }
+  const { evidence, trace, checkpoints } = await simulate(plan, options)
+  return { plan, trace, checkpoints, violations: await checkAll(evidence) }
+}
