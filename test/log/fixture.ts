@@ -20,7 +20,7 @@ export interface LogAdapter {
   readonly open: () => Promise<LogFixture>
 }
 
-export const timeout = 20_000
+export const timeout = 60_000
 export const keepAll: TopicSettings = {
   partitions: 2,
   retentionMs: Number.POSITIVE_INFINITY,

@@ -21,7 +21,7 @@ import {
 } from './kafka-fixture.ts'
 import { gate } from './owners.ts'
 
-const timeout = 30_000
+const timeout = 60_000
 const bytesMax = 1024 * 1024
 const brokers = await brokersForTest(1, { own: false })
 
