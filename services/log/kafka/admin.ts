@@ -1,6 +1,6 @@
 /** Makes topics as Ebb needs them, and looks at those that others made. */
 import { assert, EbbError } from '../../base/errors.ts'
-import { pause, steadyClock } from '../../base/time.ts'
+import { after, steadyClock } from '../../base/time.ts'
 import type { TopicSettings } from '../log.ts'
 import { type Endpoint, openClient } from './library.ts'
 import { openTopic, type Topic } from './topic.ts'
@@ -52,7 +52,7 @@ async function createTopic(
       if (refusals.length === 0) throw unreachable(what, error)
       if (!refusals.every(passesOnCreation)) throw rejected(what, error)
       if (steadyClock() > givenUpAtMs) throw unreachable(what, error)
-      await pause(retryDelayMs, new AbortController().signal)
+      await retryDelay()
     }
 }
 
@@ -89,6 +89,11 @@ async function requestTopic(
   }
 }
 
+/** With no topic open there may be no connection either: the timer itself must keep the process alive. */
+function retryDelay(): Promise<void> {
+  return new Promise(resolve => after(retryDelayMs, resolve))
+}
+
 /** kafkajs gathers the refusals of a creation in one error. */
 function refusalsOf(error: unknown): string[] {
   const { errors } = error as { readonly errors?: readonly unknown[] }
@@ -112,7 +117,7 @@ async function untilKnown(endpoint: Endpoint, name: string): Promise<Topic> {
       await Promise.all(partitions.map(partition => topic.bounds(partition)))
       return topic
     }
-    await pause(retryDelayMs, new AbortController().signal)
+    await retryDelay()
   }
 }
 
