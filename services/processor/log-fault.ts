@@ -28,23 +28,30 @@ export async function findFault(
 function expired(where: string, nextOffset: number, startOffset: number): EbbError {
   return new EbbError(
     'offsetGone',
-    `${startOffset - nextOffset} records of ${where} are gone that were never folded: ` +
-      `the log keeps offsets from ${startOffset} on, the tables reach to ${nextOffset}. `,
+    `${startOffset - nextOffset} records of ${where} are gone that were never folded: the log keeps what stands ` +
+      `at ${startOffset} and later, the tables hold what stands before ${nextOffset}. ` +
+      `Restore a backup of ClickHouse that reaches to ${startOffset}, if there is one, and let the topic keep ` +
+      'its records for longer; else they are lost, and a new project has to be begun.',
   )
 }
 
 function cutShort(where: string, nextOffset: number, endOffset: number): EbbError {
   return new EbbError(
     'topicMismatch',
-    `${where} ends at offset ${endOffset}, but ${nextOffset} records were folded: ` +
-      'the log was cut short or made anew.',
+    `${nextOffset - endOffset} records of ${where} are gone that were folded: the log ends at ${endOffset}, the ` +
+      `tables hold what stands before ${nextOffset}. It was cut short, or made anew. ` +
+      'Bring the missing records back, if a broker or a copy has them; or restore a backup of ClickHouse that ' +
+      `reaches to ${endOffset} at most, and what only the tables of now hold is lost. ` +
+      'No backup fits a topic that was made anew: for that one a new project has to be begun.',
   )
 }
 
 function another(where: string, offset: number): EbbError {
   return new EbbError(
     'topicMismatch',
-    `${where} holds another record at offset ${offset} than the one that was folded: ` +
-      'this is not the log that the tables come from.',
+    `${where} holds another record at ${offset} than the one that was folded: these tables come from another log, ` +
+      `or up to ${offset + 1} records of it are gone and others stand in their place. ` +
+      'Look at the addresses of Kafka and ClickHouse first. If the log was cut short and went on, restore a ' +
+      'backup of ClickHouse from before that; if the topic was made anew, a new project has to be begun.',
   )
 }
