@@ -48,6 +48,7 @@ export async function audit(source: AuditSource, wallMs: number): Promise<Findin
       `Clicks before ${new Date(horizonMs).toISOString()} are no longer kept: sessions, days and money before then cannot be audited.`,
     )
   for (const range of spans.length > 0 ? await slotRanges(source) : []) {
+    source.stopping?.throwIfAborted()
     await auditRange(source, range, spans, horizonMs, findings)
     await nextTurn()
   }

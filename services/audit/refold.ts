@@ -116,6 +116,7 @@ export async function createRefold(
           refold.lastHash = stored.offset + 1 === end ? recordHash(stored) : ''
         }
         await nextTurn()
+        source.stopping?.throwIfAborted()
       }
     },
   }

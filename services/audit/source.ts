@@ -12,6 +12,8 @@ export interface AuditSource {
   readonly partitions: number
   readonly project: string
   readonly epoch: number
+  /** Ends an audit early: it then rejects. */
+  readonly stopping?: AbortSignal
 }
 
 export const auditKinds = [

@@ -157,6 +157,13 @@ export const rejects: Figure = {
         GROUP BY kind, reason ORDER BY count DESC, kind, reason LIMIT 20`,
 }
 
+export const audit: Figure = {
+  rule: 'Audited: once a day Ebb makes sessions, users, days and alerts a second time, from the clicks, and compares (ebb audit).',
+  sql: `SELECT toUnixTimestamp64Milli(started_at) AS started_ms, sumIf(checked, kind = 'sessions') AS sessions,
+               sum(differences) AS differences
+        FROM audits FINAL GROUP BY started_at ORDER BY started_at DESC LIMIT 1`,
+}
+
 /** The questions about one user; `slot` makes each a range read. */
 export const oneUser = {
   signals: `SELECT n.*, toUnixTimestamp64Milli(clock) AS clock_ms,

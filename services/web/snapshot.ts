@@ -91,6 +91,12 @@ export interface Snapshot {
       readonly reason: string
       readonly count: number
     }[]
+    /** The last audit; null before the first. By this machine's clock, a replay's project too. */
+    readonly audit: {
+      readonly agoMs: number
+      readonly sessions: number
+      readonly differences: number
+    } | null
   }
 }
 
@@ -216,9 +222,10 @@ function cohortRow(row: Row): CohortRow {
   return { cohort: Number(row.cohort), step: Number(row.step), users: Number(row.users) }
 }
 
-async function readHealth(store: Store): Promise<Snapshot['health']> {
+async function readHealth(store: Store, at: Position): Promise<Snapshot['health']> {
   const partitions = await store.query<Row>(figures.partitions.sql)
   const rejects = await store.query<Row>(figures.rejects.sql)
+  const [audit] = await store.query<Row>(figures.audit.sql)
   return {
     partitions: partitions.map(row => ({
       partition: Number(row.partition),
@@ -231,6 +238,13 @@ async function readHealth(store: Store): Promise<Snapshot['health']> {
       reason: String(row.reason),
       count: Number(row.count),
     })),
+    audit: audit
+      ? {
+          agoMs: Math.max(0, at.wallMs - Number(audit.started_ms)),
+          sessions: Number(audit.sessions),
+          differences: Number(audit.differences),
+        }
+      : null,
   }
 }
 

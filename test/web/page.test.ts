@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs'
 import { after, before, type TestContext, test } from 'node:test'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { wallClock } from '../../services/base/time.ts'
+import { rowTime } from '../../services/store/rows.ts'
 import { type RunningWeb, startWeb } from '../../services/web/app.ts'
 import type { Whole } from '../../services/web/live.ts'
 import { alertRow } from './news.ts'
@@ -111,6 +112,31 @@ for (const scheme of ['light', 'dark'] as const)
       assert.equal(await overflow(page), 0)
       assert.deepEqual(complaints, [])
     })
+
+test('the last audit, and how long ago it was', { skip }, async t => {
+  const auditRow = (hoursAgo: number, kind: string, checked: number, differences: number) => {
+    const started_at = rowTime(wallClock() - hoursAgo * 3_600_000 - 90_000)
+    return {
+      started_at,
+      kind,
+      checked,
+      differences,
+      examples: [],
+      notes: [],
+      finished_at: started_at,
+    }
+  }
+  const web = await serve(t, { replay: true })
+  const { page } = await open(t, web, { scheme: 'light', viewport: desktop })
+  assert.equal(await page.locator('#audit').innerText(), 'Not audited yet.')
+  await opened.store.insert('audits', [
+    auditRow(27, 'sessions', 11, 5),
+    auditRow(3, 'sessions', 1_234, 0),
+    auditRow(3, 'users', 400, 2),
+  ])
+  const said = 'Audited: 1,234 sessions, 2 differences, 3 h 1 min ago'
+  await page.locator('#audit', { hasText: said }).waitFor()
+})
 
 test('light and dark are two looks', { skip }, async t => {
   const web = await serve(t, { replay: true })

@@ -74,6 +74,13 @@ export function showHealth(health, pulse) {
   )
   if (rejects.length === 0) rejects.push(h('li', {}, 'Nothing so far'))
   at('rejects').replaceChildren(...rejects)
+  say(at('audit'), auditWords(health.audit))
+}
+
+function auditWords(audit) {
+  if (!audit) return 'Not audited yet.'
+  const ago = audit.agoMs < 60_000 ? 'just now' : `${lasting(audit.agoMs)} ago`
+  return `Audited: ${plural(audit.sessions, 'session')}, ${plural(audit.differences, 'difference')}, ${ago}`
 }
 
 function partition({ partition: number, nextOffset, clockMs }, furthest) {
