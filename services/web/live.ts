@@ -4,6 +4,7 @@
  * never holds more than one place in the store's queue; then each viewer gets what has changed.
  *
  *   a section fails   -> it keeps its last value, `trouble` says so, it is read again at its next beat
+ *   a beat is long    -> `trouble` says so already, and it goes on
  *   nobody watches    -> the running read ends, then idle
  *   close()           -> every viewer's stream completes; resolves when nothing is being read any more
  */
@@ -41,19 +42,21 @@ export interface LiveOptions {
 }
 
 const beatMs = 1_000
+/** A store that says nothing may do so for a minute and more: viewers hear of it before. */
+const silentMsMax = 5_000
 /** A section that took t is left alone for 9 t: the page takes at most a tenth of the reader's time. */
 const restFactor = 9
 
 export function openLive(options: LiveOptions): Live {
   const closing = new AbortController()
-  const read = openReader(options)
+  const reader = openReader(options)
   let running = Promise.resolve()
 
   const frames = new Observable<Frame>(subscriber => {
     const leaving = new AbortController()
     const stop = AbortSignal.any([leaving.signal, closing.signal])
     // The loop of viewers who left may still be reading: one loop at a time.
-    running = running.then(() => beats(read, subscriber, stop))
+    running = running.then(() => beats(reader, subscriber, stop))
     return () => leaving.abort()
   }).pipe(share({ connector: () => new ReplaySubject<Frame>(1) }))
 
@@ -73,17 +76,25 @@ export function openLive(options: LiveOptions): Live {
 
 const nothing: Frame = { latest: {}, changed: {} }
 
-async function beats(read: Reader, subscriber: Subscriber<Frame>, stop: AbortSignal) {
+async function beats(reader: Reader, subscriber: Subscriber<Frame>, stop: AbortSignal) {
   for (let first = true; !stop.aborted; first = false) {
-    const frame = await read(stop)
+    const ended = new AbortController()
+    const reading = reader.read(stop).finally(() => ended.abort())
+    await pause(silentMsMax, AbortSignal.any([ended.signal, stop]))
+    if (!ended.signal.aborted && !stop.aborted) subscriber.next(reader.silent())
+    const frame = await reading
     if (first || Object.keys(frame.changed).length > 0) subscriber.next(frame)
     await pause(beatMs, stop)
   }
   subscriber.complete()
 }
 
-/** Reads what is due. */
-type Reader = (stop: AbortSignal) => Promise<Frame>
+interface Reader {
+  /** Reads what is due. */
+  read(stop: AbortSignal): Promise<Frame>
+  /** The figures as they were, and that no newer ones come. */
+  silent(): Frame
+}
 
 function openReader({ store, wallClock, failed }: LiveOptions): Reader {
   const meter = openMeter()
@@ -123,10 +134,13 @@ function openReader({ store, wallClock, failed }: LiveOptions): Reader {
     return latest.trouble === trouble ? changed : { ...changed, trouble }
   }
 
-  return async stop => {
-    const changed = await readAll(stop)
+  function frame(changed: Update): Frame {
     latest = { ...latest, ...changed }
     return { latest, changed }
+  }
+  return {
+    read: async stop => frame(await readAll(stop)),
+    silent: () => frame({ trouble: 'storeSilent' }),
   }
 }
 

@@ -83,11 +83,10 @@ if (typeof brokers === 'string') {
     context.after(() => loading.abort())
     const loads = partitions.map(partition => load(partition, loading.signal))
     await progress(50)
-    const before = brokers.pid(0)
-    process.kill(before, 'SIGKILL')
+    await brokers.signal(0, 'SIGKILL')
     await progress(50)
-    await brokers.restarted(0, before)
-    process.kill(brokers.pid(1), 'SIGTERM') // Its partitions move, and are refused meanwhile.
+    await brokers.restarted(0)
+    await brokers.signal(1, 'SIGTERM') // Its partitions move, and are refused meanwhile.
     await progress(50)
     loading.abort()
     await Promise.all(loads)
