@@ -6,8 +6,6 @@ import { simulate } from './world.ts'
 /** What to run: all that a failing run needs to be told to fail again. */
 export interface Scenario extends Changes {
   readonly seed: number
-  /** Numbers of the checkpoints at which whoever comes by dies, ascending. */
-  readonly crashes?: readonly number[]
 }
 
 export interface Outcome {
@@ -23,7 +21,6 @@ export async function outcomeOf(
   tell?: (line: string) => void,
 ): Promise<Outcome> {
   const plan = planOf(scenario.seed, scenario)
-  const options = { crashes: scenario.crashes ?? [], ...(tell ? { tell } : {}) }
-  const { evidence, trace, checkpoints } = await simulate(plan, options)
+  const { evidence, trace, checkpoints } = await simulate(plan, tell)
   return { plan, trace, checkpoints, violations: await checkAll(evidence) }
 }

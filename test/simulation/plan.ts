@@ -65,6 +65,8 @@ export interface Plan {
   readonly activeMs: number
   readonly guards: 'off' | 'on'
   readonly faults: readonly Fault[]
+  /** Numbers of the checkpoints at which whoever comes by dies, ascending. */
+  readonly crashes: readonly number[]
 }
 
 /** What a shrunk or a crashing run leaves of a plan, or adds to it. */
@@ -72,12 +74,17 @@ export interface Changes {
   /** Numbers of faults that are left out. */
   readonly without?: readonly number[]
   readonly clicks?: number
+  /** Added to those of the plan; without those if it is shrunk. */
+  readonly crashes?: readonly number[]
+  readonly onlyTheseCrashes?: boolean
 }
 
 export const clicksTopic = 'ebb.clicks'
 export const alertsTopic = 'ebb.alerts'
 
-const activeMs = 45_000
+const activeMs = 30_000
+/** About as many checkpoints as a run has. */
+const crashMax = 900
 const callFaults = ['refused', 'lost', 'late', 'twice', 'slow'] as const
 const receiverFaults = [
   'refused',
@@ -108,14 +115,19 @@ export function planOf(seed: number, changes: Changes = {}): Plan {
   }
   const count = chance.pick([0, 1, 2, 3, 4, 6, 8])
   const faults = Array.from({ length: count }, () => faultOf(chance, size))
+  const drawn = Array.from({ length: chance.pick([0, 0, 1, 1, 2, 3]) }, () =>
+    chance.whole(1, crashMax),
+  )
+  const crashes = [...(changes.onlyTheseCrashes ? [] : drawn), ...(changes.crashes ?? [])]
   return {
     ...size,
     clicks: changes.clicks ?? size.clicks,
     faults: faults.filter((_, index) => !changes.without?.includes(index)),
+    crashes: [...new Set(crashes)].sort((one, other) => one - other),
   }
 }
 
-type Size = Omit<Plan, 'faults'>
+type Size = Omit<Plan, 'faults' | 'crashes'>
 
 function faultOf(chance: Chance, size: Size): Fault {
   const fromMs = chance.whole(500, activeMs)

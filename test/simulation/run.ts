@@ -1,5 +1,5 @@
 /**
- * npm run sim -- --seed N [--crash k[,k2]] [--clicks n] [--without 0,2] [--trace]    one simulation
+ * npm run sim -- --seed N [--crash k[,k2]] [--clicks n] [--without 0,2] [--bare]    one simulation; [--trace] tells it all
  *                --seed N --crashes                                                 one for each of its checkpoints
  *                --seeds A..B [--crashes] [--workers n]      many; goes on where it stopped, by the file of --state
  *                                                 [--fresh]            from the beginning, and keeps no account
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     crashes: { type: 'boolean' },
     clicks: { type: 'string' },
     without: { type: 'string' },
+    bare: { type: 'boolean', default: false },
     trace: { type: 'boolean' },
     state: { type: 'string', default: 'data/simulation.json' },
     fresh: { type: 'boolean', default: false },
@@ -40,25 +41,25 @@ function scenarioOf(): Scenario {
   if (values.seed === undefined) throw new Error('Give --seed N or --seeds A..B.')
   return {
     seed: wholeOf(values.seed),
+    onlyTheseCrashes: values.bare,
     ...(values.crash === undefined ? {} : { crashes: numbersOf(values.crash) }),
     ...(values.clicks === undefined ? {} : { clicks: wholeOf(values.clicks) }),
     ...(values.without === undefined ? {} : { without: numbersOf(values.without) }),
   }
 }
 
-function printPlan({ plan }: Outcome, { crashes = [] }: Scenario): void {
-  const { seed, faults, ...size } = plan
-  print(`seed=${seed} ${JSON.stringify({ ...size, faults, crashes })}`)
+function printPlan({ plan: { seed, ...rest } }: Outcome): void {
+  print(`seed=${seed} ${JSON.stringify(rest)}`)
 }
 
 async function runOne(): Promise<boolean> {
   const scenario = scenarioOf()
   const tell = values.trace ? (line: string) => console.error(line) : undefined
   const outcome = await outcomeOf(scenario, tell)
-  printPlan(outcome, scenario)
+  printPlan(outcome)
   for (const violation of outcome.violations) print(violation)
   const { plan, trace, violations } = outcome
-  const faults = plan.faults.length + (scenario.crashes?.length ?? 0)
+  const faults = plan.faults.length + plan.crashes.length
   print({ seed: plan.seed, trace, faults, violations: violations.length })
   return violations.length === 0
 }
@@ -67,7 +68,7 @@ async function runOne(): Promise<boolean> {
 async function runCrashes(): Promise<boolean> {
   const scenario = scenarioOf()
   const whole = await outcomeOf(scenario)
-  printPlan(whole, scenario)
+  printPlan(whole)
   const failed: number[] = []
   for (let checkpoint = 1; checkpoint <= whole.checkpoints; checkpoint++) {
     const { violations } = await outcomeOf({ ...scenario, crashes: [checkpoint] })

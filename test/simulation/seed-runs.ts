@@ -19,7 +19,13 @@ export async function runSeed(seed: number, withCrashes: boolean): Promise<SeedR
     if (violations.length > 0) failed.push(scenario)
   }
   const runs = 1 + crashes.length
-  return { seed, runs, crashPoints: crashes.length, faults: runs * plan.faults.length, failed }
+  return {
+    seed,
+    runs,
+    crashPoints: crashes.length,
+    faults: runs * (plan.faults.length + plan.crashes.length),
+    failed,
+  }
 }
 
 function crashesOf(seed: number, checkpoints: number): number[][] {

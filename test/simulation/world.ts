@@ -26,21 +26,18 @@ export interface Run {
 }
 
 /** After clients and faults are through, silences have so long to be told. */
-const calmMs = 16_000
+const calmMs = 14_000
 /** And then all has to be in the tables and out of the door within this. */
 const settleMsMax = 60_000
 const lookMs = 250
 
 export async function simulate(
   plan: Plan,
-  options: {
-    readonly crashes?: readonly number[]
-    /** Is told every line of the trace. */
-    readonly tell?: (line: string) => void
-  } = {},
+  /** Is told every line of the trace. */
+  tell?: (line: string) => void,
 ): Promise<Run> {
   const chance = (name: string) => chanceOf(plan.seed, name)
-  const scheduler = createScheduler(chance('order'), options.tell)
+  const scheduler = createScheduler(chance('order'), tell)
   const endVirtualTime = useVirtualTime(scheduler, chance('services'))
   const topics = createTopics(() => startMs + Math.floor(scheduler.nowMs()))
   const tables = createTables()
@@ -48,7 +45,7 @@ export async function simulate(
   const calls: Calls = createCalls({
     scheduler,
     chance: chance('calls'),
-    crashes: options.crashes ?? [],
+    crashes: plan.crashes,
     die: life => {
       evidence.disturbances++
       supervisor.dies(life)
