@@ -1,4 +1,5 @@
 /** An audit once a day, where partition 0 is owned, so that several processes make one. */
+import type { Logger } from 'pino'
 import { every } from '../base/time.ts'
 import { auditAndKeep, type KeptAudit, readLastAudit } from './keep.ts'
 import type { AuditSource } from './source.ts'
@@ -17,11 +18,10 @@ export function startAuditSchedule(options: {
   readonly wallClock: () => number
   /** Whether this process is the one that audits. */
   readonly isOurs: () => boolean
-  readonly done: (audit: KeptAudit) => void
-  readonly troubled: (error: Error) => void
+  readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly lookIntervalMs?: number
 }): AuditSchedule {
-  const { source, wallClock } = options
+  const { source, wallClock, logger } = options
   const stopping = new AbortController()
   let running: Promise<void> | undefined
 
@@ -29,12 +29,19 @@ export function startAuditSchedule(options: {
     if (!options.isOurs()) return
     const last = await readLastAudit(source.store)
     if (last && wallClock() - last.startedMs < betweenMs) return
-    options.done(await auditAndKeep({ ...source, stopping: stopping.signal }, wallClock))
+    tell(await auditAndKeep({ ...source, stopping: stopping.signal }, wallClock))
+  }
+  const tell = (audit: KeptAudit) => {
+    const examples = audit.findings.flatMap(finding => finding.examples)
+    if (examples.length > 0)
+      logger.error({ examples }, 'the tables do not say what the clicks say: see ebb audit')
+    else logger.info('the tables say what the clicks say')
   }
   const stopLooking = every(options.lookIntervalMs ?? lookIntervalMs, () => {
     running ??= look()
       .catch(error => {
-        if (!stopping.signal.aborted) options.troubled(error)
+        if (!stopping.signal.aborted)
+          logger.warn({ err: error }, 'the tables could not be audited; it is tried again')
       })
       .finally(() => {
         running = undefined

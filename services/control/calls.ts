@@ -1,4 +1,5 @@
 /** What commands ask of a project, in one process or on servers: JSON in, JSON out. */
+import { auditAndKeep, type KeptAudit } from '../audit/keep.ts'
 import { EbbError } from '../base/errors.ts'
 import { wallClock } from '../base/time.ts'
 import { goLive } from '../collector/live.ts'
@@ -111,6 +112,11 @@ export function projectCalls(project: Project) {
     async explain({ userId }: { userId: string }): Promise<Explanation> {
       await project.caughtUp()
       return explainUser(project, userId)
+    },
+
+    /** Compares the tables with the clicks, as of where the tables are, and keeps what it finds. */
+    async audit(): Promise<KeptAudit> {
+      return auditAndKeep({ ...project, topic: clicksTopic }, wallClock)
     },
 
     async live(): Promise<void> {

@@ -1,5 +1,6 @@
 /** Commands about a project, in one process or on servers: what each takes, and what it prints. */
 import { type Command, Option } from 'commander'
+import { differencesOf, showAudit } from '../audit/show.ts'
 import { wallClock } from '../base/time.ts'
 import { addImportCommand } from '../collector/import/command.ts'
 import { readText, testRules } from './backtest.ts'
@@ -150,6 +151,17 @@ function addLooking(program: Command, print: Print): void {
         if (!user.signals) process.exitCode = 1
       }),
     )
+  subcommand(
+    program,
+    'audit',
+    'compare the tables with the clicks, while clicks go on; status 1 when they differ',
+  ).action(async (_options: unknown, command: Command) =>
+    withCalls(command, false, async calls => {
+      const audit = await calls.audit()
+      print(showAudit(audit))
+      if (differencesOf(audit) > 0) process.exitCode = 1
+    }),
+  )
   subcommand(
     program,
     'live',

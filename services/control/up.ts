@@ -1,10 +1,15 @@
 /** `ebb up`: the whole of Ebb in one process, behind its doors, until it is told to stop. */
 import type { Logger } from 'pino'
+import { startAuditSchedule } from '../audit/schedule.ts'
+import { serveHealth } from '../base/health.ts'
 import { createLogger } from '../base/logger.ts'
+import { createMetrics, type Metrics, watchHealth } from '../base/metrics.ts'
 import { wallClock } from '../base/time.ts'
 import { startCollector } from '../collector/collector.ts'
+import { collectorMeter } from '../collector/meter.ts'
 import { serveStore } from '../store/http.ts'
 import { startWeb } from '../web/app.ts'
+import { webMeter } from '../web/traffic.ts'
 import { projectCalls } from './calls.ts'
 import { claimKind, openingOf } from './kind.ts'
 import { dropLock, takeLock } from './lock.ts'
@@ -23,6 +28,8 @@ export interface UpOptions {
   readonly collectorPort: number
   readonly sqlPort: number
   readonly receiverPort: number
+  /** Of /livez, /readyz and /metrics. */
+  readonly healthPort: number
 }
 
 /** Starts all, prints what runs where, and resolves when it has been stopped by a signal. */
@@ -51,7 +58,7 @@ async function start(
   const kind = demo ? 'demo' : 'default'
   claimKind(directory, kind)
   const { replay: replayClock, ...opening } = await openingOf(directory, kind)
-  const { clock } = opening
+  const metrics = createMetrics()
   const system = await openSystem({
     ...opening,
     directory,
@@ -59,11 +66,13 @@ async function start(
     logger,
     retentionMs: retentionMsDefault,
     delivers: true,
+    metrics,
   })
   stops.push(() => system.stop())
+  stops.push(auditDaily(system, logger))
   const calls = projectCalls(system)
   stops.push(await serveCalls(lock.socket, calls))
-  const doors = await openDoors(system, options, clock, logger, stops)
+  const doors = await openDoors(system, options, metrics, logger, stops)
   for (const line of banner(options, doors)) print(line)
   if (!replayClock) return
   const { receiverPort } = options
@@ -72,20 +81,31 @@ async function start(
   stops.push(() => replay.stop())
 }
 
+function auditDaily(system: System, logger: Logger): () => Promise<void> {
+  const schedule = startAuditSchedule({
+    source: { ...system, topic: system.clicksTopic },
+    wallClock,
+    isOurs: () => true,
+    logger,
+  })
+  return () => schedule.stop()
+}
+
 interface Doors {
   readonly page: string
   readonly collector: string
   readonly sql: string
+  readonly health: string
 }
 
 async function openDoors(
   system: System,
   options: UpOptions,
-  clock: () => number,
+  metrics: Metrics,
   logger: Logger,
   stops: Stops,
 ): Promise<Doors> {
-  const { log, store, project } = system
+  const { log, store, project, clock, faults } = system
   const replay = options.demo
   const web = await startWeb({
     store,
@@ -95,6 +115,7 @@ async function openDoors(
     logger,
     host,
     port: options.port,
+    meter: webMeter(metrics),
   })
   stops.push(() => web.stop())
   const sql = await serveStore({ store, host, port: options.sqlPort })
@@ -109,9 +130,15 @@ async function openDoors(
     live: system.isLive() || replay,
     ticking: !replay,
     logger,
+    meter: collectorMeter(metrics),
   })
   stops.push(() => collector.stop())
-  return { page: web.url, collector: collector.url, sql: `http://${host}:${sql.port}` }
+  watchHealth(metrics, faults, () => [])
+  const { healthPort } = options
+  const health = await serveHealth({ host, port: healthPort, faults, metrics: metrics.text })
+  stops.push(() => health.stop())
+  const sqlUrl = `http://${host}:${sql.port}`
+  return { page: web.url, collector: collector.url, sql: sqlUrl, health: health.url }
 }
 
 function banner(options: UpOptions, doors: Doors): string[] {
@@ -124,6 +151,7 @@ function banner(options: UpOptions, doors: Doors): string[] {
     `  page       ${doors.page}`,
     `  collector  ${doors.collector}/v1/track`,
     `  SQL        ${doors.sql}  (ClickHouse over HTTP, read only)`,
+    `  health     ${doors.health}/readyz, ${doors.health}/metrics`,
     `  data       ${options.directory}`,
     '',
     'Ctrl-C stops it and keeps everything.',
