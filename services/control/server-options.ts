@@ -17,24 +17,17 @@ export interface ServerFlags {
 
 /** `needed`: the command is about servers in any case; else only when one of the two addresses is given. */
 export function addServerOptions(command: Command, needed: boolean): Command {
-  const option = (flag: string, text: string, variable: string) => {
+  // Defaults are given at once: the command reads them when it takes the option.
+  const option = (flag: string, text: string, variable: string, otherwise?: string) => {
     const made = new Option(flag, text).env(variable)
-    command.addOption(made)
-    return made
+    command.addOption(otherwise === undefined ? made : made.default(otherwise))
   }
-  const kafka = option('--kafka <brokers>', 'host:port, several with commas', 'EBB_KAFKA')
-  const clickhouse = option('--clickhouse <url>', 'HTTP interface', 'EBB_CLICKHOUSE')
-  if (needed) {
-    kafka.default(kafkaDefault)
-    clickhouse.default(clickhouseDefault)
-  }
-  option('--clickhouse-user <name>', 'who may write', 'EBB_CLICKHOUSE_USER').default('default')
-  option(
-    '--clickhouse-password <text>',
-    'better in the variable',
-    'EBB_CLICKHOUSE_PASSWORD',
-  ).default('')
-  option('--project <name>', 'topic prefix and database', 'EBB_PROJECT').default('default')
+  const address = (otherwise: string) => (needed ? otherwise : undefined)
+  option('--kafka <brokers>', 'host:port, several with commas', 'EBB_KAFKA', address(kafkaDefault))
+  option('--clickhouse <url>', 'HTTP interface', 'EBB_CLICKHOUSE', address(clickhouseDefault))
+  option('--clickhouse-user <name>', 'who may write', 'EBB_CLICKHOUSE_USER', 'default')
+  option('--clickhouse-password <text>', 'better in the variable', 'EBB_CLICKHOUSE_PASSWORD', '')
+  option('--project <name>', 'topic prefix and database', 'EBB_PROJECT', 'default')
   return command
 }
 
