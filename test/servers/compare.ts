@@ -14,7 +14,7 @@ const readBytes = 1 << 20
 export async function expectedOf(log: Log) {
   const sessions = new Map<string, string>()
   const alerts = new Set<string>()
-  let accepted = 0
+  const accounts = { accepted: 0, late: 0, aside: 0, duplicate: 0, quarantined: 0, dead: 0 }
   for (let partition = 0; partition < (await log.partitions(clicksTopic)); partition++) {
     const lines: string[] = []
     const count = { lines: 0, dead: 0 }
@@ -24,10 +24,13 @@ export async function expectedOf(log: Log) {
       if (session)
         sessions.set(`${session.id} ${session.part}`, `${session.userId} ${session.clicks}`)
       if (alert) alerts.add(alert.message)
-      if (summary) accepted += summary.accepted
+      if (!summary) continue
+      for (const fate of Object.keys(accounts) as (keyof typeof accounts)[])
+        accounts[fate] += summary[fate]
     }
+    accounts.dead += count.dead
   }
-  return { sessions, alerts, accepted }
+  return { sessions, alerts, accounts }
 }
 
 export async function foundIn(store: Store) {
@@ -85,7 +88,7 @@ export async function assertExact(log: Log, store: Store, alertsMin: number): Pr
   const found = await foundIn(store)
   assert.deepEqual(found.sessions, expected.sessions)
   assert.deepEqual(found.alerts, expected.alerts)
-  assert.equal(found.accepted, expected.accepted)
+  assert.equal(found.accepted, expected.accounts.accepted)
   assert.ok(expected.alerts.size >= alertsMin, `${expected.alerts.size} alerts to lose`)
   const bytes = await alertBytes(log)
   assert.deepEqual(new Set(bytes.keys()), expected.alerts)

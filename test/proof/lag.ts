@@ -1,0 +1,75 @@
+/** Lag as people feel it: the age of the oldest click that the tables do not hold yet, seen several times a second. */
+import { setTimeout as wait } from 'node:timers/promises'
+import { steadyClock } from '../../services/base/time.ts'
+import type { Store } from '../../services/store/store.ts'
+import { clicksTopic } from '../servers/compare.ts'
+import type { Traffic } from './traffic.ts'
+
+const lookIntervalMs = 200
+export const lagMsMax = 2_000
+
+interface Sight {
+  readonly atMs: number
+  readonly lagMs: number
+}
+
+/** What followed a change of the group until the next one. */
+export interface Aftermath {
+  readonly worstMs: number
+  /** From the change to the first moment from which on lag stayed below the bound; 0: it never passed it. */
+  readonly recoveredMs: number
+  /** It was below the bound before the next change. */
+  readonly recovered: boolean
+}
+
+export interface LagWatch {
+  /** Of the sights from one moment up to another. */
+  aftermath(fromMs: number, toMs: number): Aftermath
+  stop(): Promise<void>
+}
+
+export function watchLag(store: Store, traffic: Traffic): LagWatch {
+  const sights: Sight[] = []
+  let stopping = false
+
+  async function look(): Promise<void> {
+    const rows = await store.query<{ partition: number; next_offset: string }>(
+      'SELECT partition, next_offset FROM progress FINAL WHERE topic = {topic:String}',
+      { topic: clicksTopic },
+    )
+    const atMs = steadyClock()
+    let lagMs = 0
+    for (const { partition, next_offset } of rows) {
+      const marks = traffic.marks[Number(partition)]!
+      // The append that the next record is of began at the last mark at or before it.
+      while (marks.length > 1 && marks[1]!.offset <= Number(next_offset)) marks.shift()
+      const [mark, next] = marks
+      if (mark && next) lagMs = Math.max(lagMs, atMs - mark.atMs)
+    }
+    sights.push({ atMs, lagMs })
+  }
+
+  const watching = (async () => {
+    while (!stopping) {
+      await look()
+      await wait(lookIntervalMs)
+    }
+  })()
+
+  return {
+    aftermath(fromMs, toMs) {
+      const of = sights.filter(({ atMs }) => atMs >= fromMs && atMs < toMs)
+      const lastHigh = of.findLastIndex(({ lagMs }) => lagMs >= lagMsMax)
+      const back = of[lastHigh + 1]
+      return {
+        worstMs: Math.round(Math.max(0, ...of.map(({ lagMs }) => lagMs))),
+        recoveredMs: lastHigh < 0 || !back ? 0 : Math.round(back.atMs - fromMs),
+        recovered: back !== undefined,
+      }
+    },
+    async stop() {
+      stopping = true
+      await watching
+    },
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * `npm run proof:load -- [--minutes 10] [--period 20] [--fill 60000] [--rate clicks/s]`: live clicks on a real
+ * broker at half the rate at which two processors drained a full topic just before, while every `period` seconds a
+ * processor joins or leaves, by SIGTERM and by SIGKILL in turn. At the end the books must be exact, the tables what
+ * the pure fold makes of the log, no alert told twice, and lag must have been below 2 s again before each next change.
+ *
+ * Progress goes to standard error; the last line on standard output is one JSON object. Status 1: a promise was
+ * broken; 3: there is no Kafka.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { brokersForTest } from '../../infra/kafka/broker.ts'
+import { steadyClock, wallClock } from '../../services/base/time.ts'
+import { encodeRecord } from '../../services/log/codec.ts'
+import { addEndpoint, openSecretKey } from '../../services/webhooks/endpoints.ts'
+import { freePort } from '../control/ebb.ts'
+import { clicksTopic, reached } from '../servers/compare.ts'
+import { bookFaults, sendableOf } from './accounts.ts'
+import { type Change, type Crew, changes, startCrew } from './crew.ts'
+import { type LagWatch, lagMsMax, watchLag } from './lag.ts'
+import { startCountingReceiver } from './receiver.ts'
+import { createTraffic, type Traffic } from './traffic.ts'
+import { openServersHere, type Servers } from './two.ts'
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '10' },
+    period: { type: 'string', default: '20' },
+    fill: { type: 'string', default: '60000' },
+    rate: { type: 'string' },
+  },
+})
+const durationMs = Number(values.minutes) * 60_000
+const periodMs = Number(values.period) * 1000
+const lookIntervalMs = 100
+
+/** Sessions close and silences fire within the minutes of the load. The revision is beyond a new project's own. */
+const settings = { gap: '10s', disorder: '1s', lateness: '20s', guards: 'off' }
+const rules = [
+  {
+    id: 'quiet',
+    when: { quiet_for: '40s' },
+    then: { escalate: ['80s'], cooldown: '60s' },
+    holdout: '80%',
+  },
+  { id: 'bought', when: { quiet_for: '50s', since: 'purchase' }, holdout: '80%' },
+]
+
+const bornAtMs = steadyClock()
+function say(text: string): void {
+  process.stderr.write(`${((steadyClock() - bornAtMs) / 1000).toFixed(1).padStart(6)} s  ${text}\n`)
+}
+
+async function begin(servers: Servers, partitions: number): Promise<void> {
+  const records = [
+    encodeRecord({ kind: 'settings', revision: 1000, settings: JSON.stringify(settings) }),
+    ...rules.map(rule => encodeRecord({ kind: 'rule', revision: 1, rule: JSON.stringify(rule) })),
+  ].map(value => ({ key: null, value }))
+  for (let partition = 0; partition < partitions; partition++)
+    await servers.log.append(clicksTopic, partition, records)
+}
+
+async function untilFolded(servers: Servers, crew: Crew): Promise<void> {
+  for (;;) {
+    const { folded, ends } = await reached(servers.log, servers.store)
+    if (folded >= ends) return
+    crew.check()
+    await wait(lookIntervalMs)
+  }
+}
+
+/** Clicks a second that two processors take from a full topic, from their first flush to their last. */
+async function drainRate(servers: Servers, crew: Crew, clicks: number): Promise<number> {
+  let first: { folded: number; atMs: number } | undefined
+  for (;;) {
+    const { folded, ends } = await reached(servers.log, servers.store)
+    const atMs = steadyClock()
+    // One short flush stands first: what comes at once with a start is no rate.
+    if (!first && folded > clicks / 20) first = { folded, atMs }
+    if (folded >= ends) {
+      if (!first || first.folded >= ends)
+        throw new Error('Too few clicks for a rate: raise --fill.')
+      return ((folded - first.folded) * 1000) / (atMs - first.atMs)
+    }
+    crew.check()
+    await wait(lookIntervalMs)
+  }
+}
+
+interface Turn {
+  readonly change: Change
+  readonly atMs: number
+}
+
+/** Changes the crew every period as long as clicks come. */
+async function changeCrew(crew: Crew, ended: () => boolean): Promise<Turn[]> {
+  const turns: Turn[] = []
+  const startedAtMs = steadyClock()
+  for (let nth = 0; ; nth++) {
+    const atMs = startedAtMs + (nth + 1) * periodMs
+    while (steadyClock() < atMs && !ended()) await wait(lookIntervalMs)
+    if (ended()) return turns
+    const change = changes[nth % changes.length]!
+    turns.push({ change, atMs: steadyClock() })
+    await crew.change(change)
+    crew.check()
+  }
+}
+
+function tellTurns(turns: readonly Turn[], lag: LagWatch, endMs: number): string[] {
+  const faults: string[] = []
+  for (const [nth, { change, atMs }] of turns.entries()) {
+    const { worstMs, recoveredMs, recovered } = lag.aftermath(atMs, turns[nth + 1]?.atMs ?? endMs)
+    const back = recovered ? `back after ${recoveredMs} ms` : 'NOT back before the next change'
+    say(`change ${nth + 1}, ${change}: lag at most ${worstMs} ms, ${back}`)
+    if (!recovered)
+      faults.push(`after change ${nth + 1} (${change}) lag stayed over ${lagMsMax} ms`)
+  }
+  return faults
+}
+
+/** All that was to be sent has come, each message with one body. */
+async function deliveryFaults(
+  servers: Servers,
+  received: ReadonlyMap<string, ReadonlySet<string>>,
+): Promise<string[]> {
+  const sendable = await sendableOf(servers.log)
+  const givenUpAtMs = steadyClock() + 120_000
+  while (received.size < sendable.size && steadyClock() < givenUpAtMs) await wait(lookIntervalMs)
+  const faults: string[] = []
+  for (const id of sendable) if (!received.has(id)) faults.push(`message ${id} never came`)
+  for (const [id, bodies] of received) {
+    if (bodies.size > 1) faults.push(`message ${id} came with ${bodies.size} bodies`)
+    if (!sendable.has(id)) faults.push(`message ${id} came, and is not to be sent`)
+  }
+  return faults
+}
+
+function worst(turns: readonly Turn[], lag: LagWatch, endMs: number) {
+  const by: Record<string, { worstLagMs: number; slowestRecoveryMs: number }> = {}
+  for (const [nth, { change, atMs }] of turns.entries()) {
+    const { worstMs, recoveredMs } = lag.aftermath(atMs, turns[nth + 1]?.atMs ?? endMs)
+    const held = by[change] ?? { worstLagMs: 0, slowestRecoveryMs: 0 }
+    held.worstLagMs = Math.max(held.worstLagMs, worstMs)
+    held.slowestRecoveryMs = Math.max(held.slowestRecoveryMs, recoveredMs)
+    by[change] = held
+  }
+  return by
+}
+
+async function load(servers: Servers, keys: string) {
+  const receiver = await startCountingReceiver()
+  const first = await servers.start('processor', ...servers.flags, '--health-port', '0')
+  await first.stop('SIGTERM') // The topics and tables are there.
+  const partitions = await servers.log.partitions(clicksTopic)
+  await begin(servers, partitions)
+  await addEndpoint(
+    servers.store,
+    await openSecretKey(servers.store, keys),
+    receiver.url,
+    wallClock(),
+  )
+
+  const traffic = createTraffic(servers.log, partitions)
+  const fill = Number(values.fill)
+  await traffic.fill(fill)
+  say(`${fill} clicks wait on ${partitions} partitions`)
+  const crew = await startCrew(
+    () => servers.start('processor', ...servers.flags, '--health-port', '0'),
+    2,
+  )
+  const topRate = Math.round(await drainRate(servers, crew, fill))
+  const rate = values.rate ? Number(values.rate) : Math.round(topRate / 2)
+  say(`two processors drained ${topRate} clicks/s; now ${rate} clicks/s for ${values.minutes} min`)
+
+  const webhooks = await servers.start(
+    ...['webhooks', ...servers.flags, '--keys', keys, '--health-port', '0'],
+  )
+  const port = await freePort()
+  const collector = await servers.start(
+    ...['collector', ...servers.flags, '--port', `${port}`, '--health-port', '0'],
+  )
+  const result = await underLoad(servers, crew, traffic, rate, `http://127.0.0.1:${port}`)
+  await collector.stop('SIGTERM')
+  await untilFolded(servers, crew)
+  await crew.stop()
+  say('all is folded; now the books')
+  const received = traffic.sent.appended + traffic.sent.collected
+  const { faults, ...books } = await bookFaults(servers.log, servers.store, received)
+  faults.push(...result.faults, ...(await deliveryFaults(servers, receiver.bodies)))
+  await webhooks.stop('SIGTERM')
+  await receiver.stop()
+  const delivered = { messages: receiver.bodies.size, requests: receiver.requests() }
+  const { sent } = traffic
+  return { faults, topRate, rate, sent, received, ...books, delivered, ...result.lag }
+}
+
+async function underLoad(
+  servers: Servers,
+  crew: Crew,
+  traffic: Traffic,
+  rate: number,
+  collectorUrl: string,
+) {
+  const lag = watchLag(servers.store, traffic)
+  let ended = false
+  const running = traffic.run(rate, durationMs, collectorUrl).finally(() => {
+    ended = true
+  })
+  const [turns] = await Promise.all([changeCrew(crew, () => ended), running])
+  await untilFolded(servers, crew)
+  await lag.stop()
+  const endMs = steadyClock()
+  const faults = tellTurns(turns, lag, endMs)
+  return { faults, lag: { changes: turns.length, lag: worst(turns, lag, endMs) } }
+}
+
+const brokers = await brokersForTest(1, { own: true })
+if (typeof brokers === 'string') process.exit(3)
+const keys = mkdtempSync(join(tmpdir(), 'ebb-keys-'))
+const servers = await openServersHere(brokers.addresses)
+try {
+  const { faults, ...result } = await load(servers, keys)
+  for (const fault of faults.slice(0, 20)) say(`FAULT: ${fault}`)
+  console.log(JSON.stringify({ faults: faults.length, minutes: Number(values.minutes), ...result }))
+  process.exitCode = faults.length === 0 ? 0 : 1
+} finally {
+  await servers.close()
+  await brokers.stop()
+  rmSync(keys, { recursive: true, force: true })
+}
+process.exit()
