@@ -81,6 +81,7 @@ function addUp(program: Command): void {
     .addOption(port('collector-port', 'of the collector', 4281, 'EBB_COLLECTOR_PORT'))
     .addOption(port('sql-port', 'of the ClickHouse HTTP interface', 4282, 'EBB_SQL_PORT'))
     .addOption(port('receiver-port', "of the demo's webhook receiver", 4283, 'EBB_RECEIVER_PORT'))
+    .addOption(port('health-port', 'of /livez, /readyz, /metrics', 4290, 'EBB_HEALTH_PORT'))
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<
         Shared & {
@@ -89,6 +90,7 @@ function addUp(program: Command): void {
           collectorPort: number
           sqlPort: number
           receiverPort: number
+          healthPort: number
         }
       >()
       const directory = options.data ?? (options.demo ? demoDirectory : dataDirectory)

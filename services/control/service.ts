@@ -1,16 +1,19 @@
 /** One service of Ebb in a process of its own, on servers, until it is told to stop. */
 import type { Logger } from 'pino'
+import { auditMeter } from '../audit/meter.ts'
+import { startAuditSchedule } from '../audit/schedule.ts'
 import { type HealthDoor, serveHealth } from '../base/health.ts'
 import { createLogger } from '../base/logger.ts'
 import { createMetrics, type Metrics, watchHealth } from '../base/metrics.ts'
-import { random, steadyClock, wallClock } from '../base/time.ts'
+import { after, random, steadyClock, wallClock } from '../base/time.ts'
 import { startCollector } from '../collector/collector.ts'
 import { collectorMeter } from '../collector/meter.ts'
 import { processorMeter } from '../processor/meter.ts'
 import { startProcessor } from '../processor/processor.ts'
 import { startWeb } from '../web/app.ts'
+import { webMeter } from '../web/traffic.ts'
 import { openSecretKey } from '../webhooks/endpoints.ts'
-import { deliveryMeter } from '../webhooks/meter.ts'
+import { deliveryMeter, watchReading } from '../webhooks/meter.ts'
 import { startWebhooks } from '../webhooks/webhooks.ts'
 import { openCutoffsSchedule } from './cutoffs.ts'
 import { keepFirstSettings, startBroadcaster } from './project.ts'
@@ -43,6 +46,9 @@ interface Running {
   readonly needsStore: boolean
 }
 
+/** So long after the signal what ClickHouse has not answered is cut off: the next start does it again. */
+const storePatienceMs = 5_000
+
 /** What a service is given. */
 interface Setting {
   readonly servers: Servers
@@ -67,6 +73,10 @@ export async function runService(
     const running = await starters[options.service](setting)
     const health = await openHealth(setting, running)
     stops.push(() => health.stop())
+    // Before all others: a ClickHouse that says nothing must not hold up the end.
+    stops.push(() => {
+      after(storePatienceMs, () => void servers.store.close())
+    })
     print(`ebb ${options.service} runs. ${running.says}`)
     print(`  health   ${health.url}/readyz, ${health.url}/metrics`)
     print(`  topic    ${servers.clicksTopic}, ${servers.partitions} partitions`)
@@ -171,6 +181,14 @@ async function runProcessor({ servers, metrics, logger, stops }: Setting): Promi
     },
   })
   stops.push(() => processor.stop())
+  const audits = startAuditSchedule({
+    source: { log, store, topic: clicksTopic, partitions, project, epoch },
+    wallClock,
+    isOurs: () => processor.partitions.has(0),
+    logger,
+  })
+  stops.push(() => audits.stop())
+  auditMeter(metrics, store, wallClock)
   return {
     says: 'It shares the partitions with the others of its group.',
     faults: () => [...faults.values()],
@@ -200,11 +218,12 @@ async function runWebhooks({
     logger,
     meter,
   })
+  watchReading(metrics, webhooks, partition => log.bounds(topic, partition))
   stops.push(() => webhooks.stop())
   return { says: 'Alerts go to the endpoints.', faults: () => [], needsStore: true }
 }
 
-async function runWeb({ servers, options, logger, stops }: Setting): Promise<Running> {
+async function runWeb({ servers, options, metrics, logger, stops }: Setting): Promise<Running> {
   const { store, project } = servers
   const { host, port, names } = options
   const web = await startWeb({
@@ -216,6 +235,7 @@ async function runWeb({ servers, options, logger, stops }: Setting): Promise<Run
     host,
     port,
     names,
+    meter: webMeter(metrics),
   })
   stops.push(() => web.stop())
   return { says: `The page is ${web.url}.`, faults: () => [], needsStore: true }

@@ -13,7 +13,7 @@ import { type Processor, startProcessor } from '../processor/processor.ts'
 import { type EmbeddedStore, openEmbeddedStore } from '../store/embedded.ts'
 import { migrate } from '../store/migrate.ts'
 import { openSecretKey } from '../webhooks/endpoints.ts'
-import { deliveryMeter } from '../webhooks/meter.ts'
+import { deliveryMeter, watchReading } from '../webhooks/meter.ts'
 import type { SecretKey } from '../webhooks/secrets.ts'
 import { startWebhooks, type Webhooks } from '../webhooks/webhooks.ts'
 import type { Project } from './calls.ts'
@@ -66,6 +66,8 @@ export interface System extends Project {
   isLive(): boolean
   /** The latest clock of all partitions; null before the first record that moves one. */
   clockMs(): number | null
+  /** What is wrong with partitions now, as sentences. */
+  faults(): string[]
   stop(): Promise<void>
 }
 
@@ -76,6 +78,8 @@ interface Ground {
   readonly store: EmbeddedStore
   readonly partitions: number
   readonly reach: Reach
+  /** What is wrong with a partition, by its number. */
+  readonly faults: Map<number, string>
   /** A change could not be broadcast for now. */
   readonly troubled: (error: Error) => void
 }
@@ -111,6 +115,7 @@ async function open(options: SystemOptions, stops: Stops): Promise<System> {
       const clockMs = Math.max(...states().map(state => state.clockMs))
       return Number.isFinite(clockMs) ? clockMs : null
     },
+    faults: () => [...ground.faults.values()],
     openKey: async () => key,
     caughtUp: () => catchUp(ground, processor),
     rulesChanged: () => broadcaster.spread(),
@@ -152,14 +157,17 @@ async function openGround(
       log.retain().catch(error => logger.warn({ err: error }, 'old records stay for now'))
     }),
   )
-  return { options, log, store, partitions, reach: createReach(partitions), troubled }
+  const faults = new Map<number, string>()
+  return { options, log, store, partitions, reach: createReach(partitions), faults, troubled }
 }
 
-function openWebhooks({ options, log, store }: Ground, key: SecretKey): Promise<Webhooks> {
+async function openWebhooks({ options, log, store }: Ground, key: SecretKey): Promise<Webhooks> {
   const { clock, logger, metrics } = options
   const meter = metrics && { meter: deliveryMeter(metrics) }
   const parts = { log, store, topic: alertsTopic, key, clock, wallClock, random, logger }
-  return startWebhooks({ ...parts, ...meter })
+  const webhooks = await startWebhooks({ ...parts, ...meter })
+  if (metrics) watchReading(metrics, webhooks, partition => log.bounds(alertsTopic, partition))
+  return webhooks
 }
 
 /** The processor of all partitions, opened, and what keeps them agreed. */
@@ -186,20 +194,24 @@ async function openProcessor(ground: Ground, stops: Stops) {
 
 /** What is done when the processor tells of a partition. */
 function watching(
-  { options, reach, troubled }: Ground,
+  { options, reach, faults, troubled }: Ground,
   schedule: CutoffsSchedule,
   spread: () => Promise<void>,
 ): Pick<Parameters<typeof startProcessor>[0], 'troubled' | 'failed' | 'opened' | 'flushed'> {
   const { logger } = options
   return {
-    troubled: (partition, error, attempt) =>
-      logger.warn({ partition, attempt, err: error }, 'a flush failed and is tried again'),
+    troubled(partition, error, attempt) {
+      faults.set(partition, `Partition ${partition} cannot be flushed: ${error.message}`)
+      logger.warn({ partition, attempt, err: error }, 'a flush failed and is tried again')
+    },
     failed(partition, error) {
+      faults.set(partition, `Partition ${partition} stands still: ${error.message}`)
       logger.error({ partition, err: error }, 'a partition stands still until Ebb is restarted')
       reach.failed(error)
     },
     opened: reach.moved,
     flushed(partition, state, nextOffset) {
+      faults.delete(partition)
       reach.moved(partition, nextOffset)
       if (partition !== 0) return
       schedule

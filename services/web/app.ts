@@ -13,6 +13,7 @@ import type { Store } from '../store/store.ts'
 import { openLive } from './live.ts'
 import { type PageFile, readPages } from './pages.ts'
 import { streamTo } from './stream.ts'
+import type { WebMeter } from './traffic.ts'
 import { readUser } from './user.ts'
 
 /** As pino has them. */
@@ -30,6 +31,7 @@ export interface WebOptions {
   readonly logger: WebLogger
   /** Further names that browsers call it by. Until keys exist the page is for this machine alone. */
   readonly names?: readonly string[]
+  readonly meter?: WebMeter
 }
 
 /** Beyond these a new viewer is told to come back later: each holds a socket. */
@@ -48,7 +50,7 @@ const securityHeaders = {
 }
 
 export function webApp(options: WebOptions): FastifyInstance {
-  const { store, logger } = options
+  const { store, logger, meter } = options
   const app: FastifyInstance = Fastify({
     logger: false,
     routerOptions: { maxParamLength: userIdBytesMax * 3 },
@@ -66,6 +68,7 @@ export function webApp(options: WebOptions): FastifyInstance {
     if (!isAllowedHost(request.headers.host, options.names ?? []))
       return problem(reply, 421, 'This Ebb answers to localhost and the names it was given only.')
   })
+  if (meter) app.addHook('onResponse', async (_, reply) => meter.answered(reply.statusCode))
   app.setNotFoundHandler((_, reply) => problem(reply, 404, 'There is nothing at this address.'))
   app.setErrorHandler((error: FastifyError, request, reply) => {
     if (error instanceof EbbError && error.retriable)
@@ -81,14 +84,18 @@ export function webApp(options: WebOptions): FastifyInstance {
   app.get('/api/live', { exposeHeadRoute: false }, (_, reply) => {
     if (viewers >= viewersMax)
       return problem(reply.header('retry-after', '30'), 503, `${viewersMax} are watching already.`)
-    viewers++
+    const count = (change: number) => {
+      viewers += change
+      meter?.viewers(viewers)
+    }
+    count(1)
     reply.hijack()
     reply.raw.writeHead(200, {
       ...securityHeaders,
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
     })
-    streamTo(reply.raw, live, () => viewers--)
+    streamTo(reply.raw, live, () => count(-1))
   })
   app.get('/api/snapshot', async (_, reply) => {
     reply.header('cache-control', 'no-store')

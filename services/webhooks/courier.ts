@@ -49,6 +49,7 @@ export interface Courier {
   /** Lets go of those that another process now carries. */
   forget(partition: number): void
   all(): Iterable<Delivery>
+  size(): number
   ofAlert(alertId: string): Iterable<Delivery>
   /** Begins no attempt any more; resolves when those under way are stored. */
   stop(): Promise<void>
@@ -188,6 +189,11 @@ export function createCourier(options: {
         if (delivery.message.partition === partition) leave(delivery)
     },
     all,
+    size() {
+      let count = 0
+      for (const deliveries of byAlert.values()) count += deliveries.size
+      return count
+    },
     ofAlert: alertId => byAlert.get(alertId) ?? [],
     stop() {
       stopping = true

@@ -1,6 +1,7 @@
 /** What the webhooks count: every change of a delivery, and how long endpoints take to answer. */
-import { Counter, Histogram } from 'prom-client'
-import { durationBucketsSeconds, type Metrics } from '../base/metrics.ts'
+import { Counter, Gauge, Histogram } from 'prom-client'
+import { durationBucketsSeconds, type Metrics, withinScrape } from '../base/metrics.ts'
+import type { Bounds } from '../log/log.ts'
 import type { DeliveryRow } from './deliveries.ts'
 
 /** Is told of rows when they are stored. */
@@ -30,4 +31,37 @@ export function deliveryMeter({ registry }: Metrics): DeliveryMeter {
       if (row.attempt > 0 && row.version === 1) durations.observe(row.duration_ms / 1000)
     }
   }
+}
+
+/** What waits: alerts that are not read yet, by partition that is read here, and deliveries that go on. */
+export function watchReading(
+  { registry, onRead }: Metrics,
+  webhooks: { readPositions(): ReadonlyMap<number, number>; openDeliveries(): number },
+  bounds: (partition: number) => Promise<Bounds>,
+): void {
+  const registers = [registry]
+  const lag = new Gauge({
+    name: 'ebb_webhooks_lag_records',
+    help: 'Records of the alerts topic that have no deliveries yet.',
+    labelNames: ['partition'],
+    registers,
+  })
+  const open = new Gauge({
+    name: 'ebb_deliveries_open',
+    help: 'Deliveries that have not ended: under way, or waiting for their next attempt.',
+    registers,
+  })
+  onRead(async () => {
+    const asked = [...webhooks.readPositions().keys()]
+    const ends = await Promise.all(asked.map(partition => withinScrape(bounds(partition))))
+    open.set(webhooks.openDeliveries())
+    lag.reset()
+    const positions = webhooks.readPositions()
+    for (const [at, partition] of asked.entries()) {
+      const position = positions.get(partition)
+      const end = ends[at]?.endOffset
+      if (position !== undefined && end !== undefined)
+        lag.set({ partition }, Math.max(0, end - position))
+    }
+  })
 }

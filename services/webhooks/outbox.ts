@@ -35,6 +35,8 @@ import { endedRow, endings, freshRow } from './verdict.ts'
 export interface Outbox {
   readonly owner: Owner
   readonly counts: Readonly<Counts>
+  /** Where each partition is read next. */
+  positions(): ReadonlyMap<number, number>
   /** No delivery of it is open any more. */
   ended(message: Message): void
   /** Resolves when nothing that is on the log for this user now can be sent any more, whatever crashes. */
@@ -183,5 +185,8 @@ export function createOutbox(options: Options): Outbox {
     await endOpen()
   }
 
-  return { owner: { open, records, close, failed }, counts, ended, cancelUser }
+  const positions = () =>
+    new Map([...readings].map(([partition, { position }]) => [partition, position]))
+
+  return { owner: { open, records, close, failed }, counts, positions, ended, cancelUser }
 }

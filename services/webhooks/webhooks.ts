@@ -46,6 +46,10 @@ export interface Webhooks {
   readonly counts: Readonly<Counts>
   /** Resolves when nothing that is on the log for this user now can be sent any more, whatever crashes. */
   cancelUser(userId: string): Promise<void>
+  /** Where each partition of the alerts topic is read next: all before has its deliveries. */
+  readPositions(): ReadonlyMap<number, number>
+  /** Deliveries that have not ended. */
+  openDeliveries(): number
   /** The table of endpoints has changed: nothing goes to what it was before from here on. */
   changed(): void
   stop(): Promise<void>
@@ -116,6 +120,8 @@ export async function startWebhooks(options: {
 
   return {
     counts: outbox.counts,
+    readPositions: outbox.positions,
+    openDeliveries: courier.size,
     cancelUser: outbox.cancelUser,
     changed: book.changed,
     stop,

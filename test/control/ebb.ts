@@ -12,9 +12,15 @@ export interface Ran {
 }
 
 /** Runs one command to its end. */
-export function ebb(args: readonly string[], cwd: string, input = ''): Promise<Ran> {
+export function ebb(
+  args: readonly string[],
+  cwd: string,
+  input = '',
+  variables: Readonly<Record<string, string>> = {},
+): Promise<Ran> {
+  const options = { cwd, env: { ...process.env, ...variables } }
   return new Promise(resolve => {
-    const child = execFile(process.execPath, [door, ...args], { cwd }, (error, stdout, stderr) => {
+    const child = execFile(process.execPath, [door, ...args], options, (error, stdout, stderr) => {
       resolve({
         status: typeof error?.code === 'number' ? error.code : error ? 1 : 0,
         stdout,
@@ -39,6 +45,7 @@ export interface Up {
   readonly collector: string
   readonly page: string
   readonly sql: string
+  readonly health: string
   /** All that was printed so far. */
   output(): string
   /** Resolves when a line of the output matches. */
@@ -56,7 +63,8 @@ export async function startUp(cwd: string, ...args: string[]): Promise<Up> {
     await freePort(),
   ]
   const ports = ['--port', `${page}`, '--collector-port', `${collector}`, '--sql-port', `${sql}`]
-  const all = [door, 'up', ...args, ...ports, '--receiver-port', `${receiver}`]
+  const others = ['--receiver-port', `${receiver}`, '--health-port', '0']
+  const all = [door, 'up', ...args, ...ports, ...others]
   const child = spawn(process.execPath, all, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   const waiting = new Set<() => void>()
@@ -83,6 +91,7 @@ export async function startUp(cwd: string, ...args: string[]): Promise<Up> {
     page: `http://127.0.0.1:${page}`,
     collector: `http://127.0.0.1:${collector}`,
     sql: `http://127.0.0.1:${sql}`,
+    health: /health +(http:\S+)\/readyz/.exec(output)![1]!,
     output: () => output,
     says,
     async stop(signal) {

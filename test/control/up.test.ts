@@ -114,6 +114,20 @@ test('a click becomes a user that can be explained', async () => {
   assert.equal(nobody.status, 1)
 })
 
+test('/metrics has every figure that the operators’ page names, and tells of the click', async () => {
+  const page = readFileSync(new URL('../../docs/operators.md', import.meta.url), 'utf8')
+  const names = new Set([...page.matchAll(/`(ebb_[a-z_]+)/g)].map(([, name]) => name!))
+  assert.ok(names.size > 15)
+  const text = await (await fetch(`${up.health}/metrics`)).text()
+  for (const name of names) assert.match(text, new RegExp(`^# HELP ${name} `, 'm'))
+  assert.match(text, /^ebb_clicks_accepted_total 1$/m)
+  assert.match(text, /^ebb_consumer_lag_records{partition="3"} 0$/m)
+  assert.match(text, /^ebb_freshness_seconds{partition="\d"} \d/m)
+  assert.match(text, /^ebb_webhooks_lag_records{partition="0"} 0$/m)
+  assert.match(text, /^ebb_flush_rows_total{table="clicks"} 3$/m)
+  assert.equal(await (await fetch(`${up.health}/readyz`)).text(), 'ok\n')
+})
+
 test('the old silence of the import leaves one alert, stale', async () => {
   assert.equal(await sql('SELECT user_id, status FROM alerts FINAL'), 'ada\tstale')
 })
