@@ -49,6 +49,9 @@ interface Running {
 /** So long after the signal what ClickHouse has not answered is cut off: the next start does it again. */
 const storePatienceMs = 5_000
 
+/** So long after the signal what ClickHouse has not answered is cut off: the next start does it again. */
+const storePatienceMs = 5_000
+
 /** What a service is given. */
 interface Setting {
   readonly servers: Servers

@@ -43,7 +43,7 @@ export interface LiveOptions {
 
 const beatMs = 1_000
 /** A store that says nothing may do so for a minute and more: viewers hear of it before. */
-const silentMsMax = 5_000
+const silentMsMax = 20_000
 /** A section that took t is left alone for 9 t: the page takes at most a tenth of the reader's time. */
 const restFactor = 9
 

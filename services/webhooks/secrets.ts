@@ -4,7 +4,7 @@
  * `<key id>.<base64url of nonce, ciphertext, tag>` and opens for its own endpoint only.
  */
 import { createCipheriv, createDecipheriv, hash, randomBytes } from 'node:crypto'
-import { link, open, readFile, unlink } from 'node:fs/promises'
+import { link, mkdir, open, readFile, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { EbbError } from '../base/errors.ts'
 
@@ -48,6 +48,7 @@ export async function readSecretKey(path: string): Promise<SecretKey | undefined
  */
 export async function makeSecretKey(path: string): Promise<SecretKey> {
   const bytes = randomBytes(keyBytes)
+  await mkdir(dirname(path), { recursive: true })
   const draft = `${path}.${randomBytes(4).toString('hex')}`
   const file = await open(draft, 'wx', 0o600)
   try {

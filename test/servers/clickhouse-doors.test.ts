@@ -62,6 +62,10 @@ else
       const [, door] = /Clicks go to (\S+)\/v1\/track/.exec(collector.output())!
       const [, page] = /The page is (\S+)\.\n/.exec(web.output())!
       const readPage = () => fetch(`${page}/api/snapshot`)
+      const readTrouble = async () => {
+        const { trouble } = (await (await readPage()).json()) as { trouble: string | null }
+        return trouble
+      }
       assert.equal(await postBatch(door!, [click(0), { type: 'track', event: 'nobody' }]), 200)
       assert.equal((await readPage()).status, 200)
 
@@ -72,8 +76,7 @@ else
           200,
         )
       await complains(web, /ClickHouse refused a query: .*ECONNREFUSED/)
-      const { trouble } = (await (await readPage()).json()) as { trouble: string }
-      assert.equal(trouble, 'storeSilent')
+      assert.equal(await readTrouble(), 'storeSilent')
       await until(async () => {
         const { status, text } = await askHealth(collector, 'readyz')
         assert.equal(status, 200, 'the log is what counts')
@@ -85,6 +88,12 @@ else
       await scene.proxy.suffer({ kind: 'cut', of: 'answer', bytes: 0, request }, 1)
       await isWell(web)
       await until(async () => (await askHealth(collector, 'readyz')).text === 'ok\n')
+      assert.equal(await readTrouble(), null)
+      await scene.proxy.suffer({ kind: 'silent' })
+      assert.equal(await readTrouble(), 'storeSilent', 'long before the query is given up')
+      assert.equal(await web.stop('SIGTERM'), 0)
+      await scene.proxy.suffer({ kind: 'none' })
+
       const [rejects] = await scene.store.query<{ count: string }>(
         "SELECT count() AS count FROM rejects FINAL WHERE source = 'collector'",
       )

@@ -10,6 +10,7 @@ import type { TestContext } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
 import { createLogger } from '../../services/base/logger.ts'
+import { alertsRetentionMs, retentionMsDefault } from '../../services/control/system.ts'
 import { type KafkaLog, openKafkaLog } from '../../services/log/kafka.ts'
 import { openServerStore } from '../../services/store/server.ts'
 import type { Store } from '../../services/store/store.ts'
@@ -116,6 +117,10 @@ export async function beginScene(
   await startClickHouse()
   const log = await openKafkaLog({ brokers: kafka, logger: createLogger() })
   ends.push(() => log.close())
+  // Whoever comes first makes them; here it is us, so that they are there for us.
+  const retentionBytes = Number.POSITIVE_INFINITY
+  await log.ensure(clicksTopic, { partitions, retentionMs: retentionMsDefault, retentionBytes })
+  await log.ensure(alertsTopic, { partitions, retentionMs: alertsRetentionMs, retentionBytes })
   const url = `http://127.0.0.1:${sqlPort}`
   const store = await openServerStore({ url, database: 'ebb', user: 'writer' })
   ends.push(() => store.close())
