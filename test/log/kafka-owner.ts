@@ -39,6 +39,8 @@ const ownership = await log.own(topic, group, {
   },
 })
 
+// The log alone keeps this process alive.
+process.stdin.unref()
 process.stdin.resume().once('end', async () => {
   await ownership.stop()
   await log.close()

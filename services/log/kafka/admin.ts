@@ -1,7 +1,8 @@
 /** Makes topics as Ebb needs them, and looks at those that others made. */
 import { assert, EbbError } from '../../base/errors.ts'
-import { after, steadyClock } from '../../base/time.ts'
+import { steadyClock } from '../../base/time.ts'
 import type { TopicSettings } from '../log.ts'
+import { waiting } from './deadline.ts'
 import { type Endpoint, openClient } from './library.ts'
 import { openTopic, type Topic } from './topic.ts'
 import { type Broker, isPassing, isUnsure, refusalOf, rejected, unreachable } from './wire.ts'
@@ -52,7 +53,7 @@ async function createTopic(
       if (refusals.length === 0) throw unreachable(what, error)
       if (!refusals.every(passesOnCreation)) throw rejected(what, error)
       if (steadyClock() > givenUpAtMs) throw unreachable(what, error)
-      await retryDelay()
+      await waiting(retryDelayMs, new AbortController().signal)
     }
 }
 
@@ -89,11 +90,6 @@ async function requestTopic(
   }
 }
 
-/** With no topic open there may be no connection either: the timer itself must keep the process alive. */
-function retryDelay(): Promise<void> {
-  return new Promise(resolve => after(retryDelayMs, resolve))
-}
-
 /** kafkajs gathers the refusals of a creation in one error. */
 function refusalsOf(error: unknown): string[] {
   const { errors } = error as { readonly errors?: readonly unknown[] }
@@ -117,7 +113,7 @@ async function untilKnown(endpoint: Endpoint, name: string): Promise<Topic> {
       await Promise.all(partitions.map(partition => topic.bounds(partition)))
       return topic
     }
-    await retryDelay()
+    await waiting(retryDelayMs, new AbortController().signal)
   }
 }
 

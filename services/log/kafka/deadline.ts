@@ -16,3 +16,20 @@ export function settled(promise: Promise<unknown>, durationMs: number): Promise<
     () => false,
   )
 }
+
+/**
+ * Resolves after `durationMs`, or at once when `signal` says stop. Until then the process does not end: while no
+ * broker is there, no connection keeps it alive, and somebody waits for what comes next.
+ */
+export function waiting(durationMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) return resolve()
+    const end = () => {
+      cancel()
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const cancel = after(durationMs, end)
+    signal.addEventListener('abort', end)
+  })
+}

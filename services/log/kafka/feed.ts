@@ -8,8 +8,9 @@
  */
 import type { Logger } from 'pino'
 import { EbbError } from '../../base/errors.ts'
-import { pause, steadyClock } from '../../base/time.ts'
+import { steadyClock } from '../../base/time.ts'
 import { readBatches } from './batches.ts'
+import { waiting } from './deadline.ts'
 import { type Fetched, fetch } from './fetch.ts'
 import { newPlace, type Place, type Source } from './place.ts'
 import type { Topic } from './topic.ts'
@@ -83,7 +84,7 @@ export function openFeed(topic: Topic, logger: Logger): Feed {
 
   /** After a failure that may pass: not at once, and with a fresh look at who leads. */
   async function again(): Promise<void> {
-    await pause(retryDelayMs, closing.signal)
+    await waiting(retryDelayMs, closing.signal)
     if (closing.signal.aborted) return
     try {
       await topic.refresh()

@@ -9,9 +9,9 @@
  * and loses all it holds when the group has gone on without it, or may have: no answer for a session.
  */
 import type { Logger } from 'pino'
-import { pause, steadyClock } from '../../base/time.ts'
+import { steadyClock } from '../../base/time.ts'
 import { encodeClaim, encodeShares, protocolName, readClaim, readShare } from './claims.ts'
-import { settled } from './deadline.ts'
+import { settled, waiting } from './deadline.ts'
 import { shareOut } from './shares.ts'
 import type { Topic } from './topic.ts'
 import { type Broker, isPassing, isUnsure, type Joined, refusalOf, rejected } from './wire.ts'
@@ -119,7 +119,7 @@ export function startMembership(options: MembershipOptions): Membership {
   async function heartbeat(): Promise<void> {
     const { signal } = rejoining
     while (!signal.aborted && !stopping.signal.aborted) {
-      await pause(heartbeatIntervalMs, AbortSignal.any([signal, stopping.signal]))
+      await waiting(heartbeatIntervalMs, AbortSignal.any([signal, stopping.signal]))
       if (signal.aborted || stopping.signal.aborted) return
       try {
         await (await coordinating()).heartbeat(place())
@@ -154,7 +154,7 @@ export function startMembership(options: MembershipOptions): Membership {
     const level = isPassing(refusalOf(error)) ? 'debug' : 'warn'
     logger[level]({ group, err: error }, 'The group’s coordinator is away.')
     if (expired()) lose()
-    await pause(retryDelayMs, stopping.signal)
+    await waiting(retryDelayMs, stopping.signal)
     await topic.refresh().catch(() => undefined) // The next attempt tells.
   }
 
@@ -179,7 +179,7 @@ export function startMembership(options: MembershipOptions): Membership {
     joined.reject(failure)
     logger.error({ group, err: failure }, 'The group refuses this member.')
     lose()
-    await pause(refusedDelayMs, stopping.signal)
+    await waiting(refusedDelayMs, stopping.signal)
   }
 
   async function live(): Promise<void> {

@@ -1,7 +1,8 @@
 /** One topic of a cluster, over connections of its own: kafkajs fails the metadata of all topics for one that is gone. */
 import { EbbError } from '../../base/errors.ts'
-import { pause, steadyClock } from '../../base/time.ts'
+import { steadyClock } from '../../base/time.ts'
 import type { Bounds } from '../log.ts'
+import { waiting } from './deadline.ts'
 import { type Client, type Endpoint, openClient } from './library.ts'
 import {
   type Broker,
@@ -75,7 +76,7 @@ export async function openTopic(endpoint: Endpoint, name: string): Promise<Topic
           if (steadyClock() > givenUpAtMs || closing.signal.aborted)
             throw missing ?? unreachable(what, error)
         }
-        await pause(retryDelayMs, closing.signal)
+        await waiting(retryDelayMs, closing.signal)
         missing = await topic.refresh().then(nothing, missingOnly)
       }
     },
