@@ -49,9 +49,6 @@ interface Running {
 /** So long after the signal what ClickHouse has not answered is cut off: the next start does it again. */
 const storePatienceMs = 5_000
 
-/** So long after the signal what ClickHouse has not answered is cut off: the next start does it again. */
-const storePatienceMs = 5_000
-
 /** What a service is given. */
 interface Setting {
   readonly servers: Servers
