@@ -37,7 +37,7 @@ export interface KafkaOptions {
   readonly sessionMsMax?: number
 }
 
-const sessionMsMaxUsual = 20_000
+const sessionMsMaxUsual = 10_000
 /** How long closing waits for appends. */
 const drainMsMax = 5_000
 
