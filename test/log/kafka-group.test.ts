@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { after, describe, type TestContext, test } from 'node:test'
 import { brokersForTest } from '../../infra/kafka/broker.ts'
-import { pause } from '../../services/base/time.ts'
+import { nextTurn, pause } from '../../services/base/time.ts'
 import type { Lease } from '../../services/log/log.ts'
 import { fails, texts } from './fixture.ts'
 import {
@@ -18,7 +18,9 @@ import {
 } from './kafka-fixture.ts'
 import { gate } from './owners.ts'
 
-const timeout = 30_000
+const timeout = 60_000
+/** As the brokers for tests have it: one not heard of for so long counts as none. */
+const brokerSessionMs = 3_000
 const brokers = await brokersForTest(1, { own: true })
 
 if (typeof brokers === 'string') {
@@ -237,6 +239,7 @@ if (typeof brokers === 'string') {
   test('a log closes and its process ends by itself, though the broker says nothing', {
     timeout,
   }, async context => {
+    const socketsBefore = openSockets()
     const { log, topic, group, journal, append } = await prepared(context, { partitions: 1 })
     const child = childOwner(context, journal, 'child', { brokers: addresses, topic, group })
     await journal.until(() => journal.next(0) === 10)
@@ -244,7 +247,38 @@ if (typeof brokers === 'string') {
     context.after(() => brokers.signal(0, 'SIGCONT'))
     child.stdin!.end()
     const refused = fails(append(0, 1), 'logUnreachable')
-    await Promise.all([log.close(), refused, once(child, 'exit')])
+    const sockets = log.close().then(nextTurn).then(nextTurn).then(openSockets)
+    const [socketsAfter] = await Promise.all([sockets, refused, once(child, 'exit')])
+    assert.equal(socketsAfter, socketsBefore)
     assert.equal(child.exitCode, 0)
   })
+
+  test('a process whose broker dies waits for it, though no connection keeps it alive', {
+    timeout,
+  }, async context => {
+    const { topic, group, append, journal } = await prepared(context, { partitions: 1 })
+    const child = childOwner(context, journal, 'child', { brokers: addresses, topic, group })
+    const ended = once(child, 'exit').then(() => assert.fail('It ended.'))
+    await journal.until(() => journal.next(0) === 10)
+    await brokers.signal(0, 'SIGKILL')
+    await brokers.restarted(0)
+    await append(0, 1)
+    await Promise.race([journal.until(() => journal.next(0) === 11), ended])
+  })
+
+  test('a topic is made though its broker stood still and counts as none', {
+    timeout,
+  }, async context => {
+    const log = await newLog(context, addresses)
+    await brokers.signal(0, 'SIGSTOP')
+    context.after(() => brokers.signal(0, 'SIGCONT'))
+    await pause(brokerSessionMs + 1_000, context.signal)
+    await brokers.signal(0, 'SIGCONT')
+    await newTopic(log)
+  })
+
+  /** Connections of this process, by what keeps it alive. */
+  function openSockets(): number {
+    return process.getActiveResourcesInfo().filter(name => name === 'TCPSocketWrap').length
+  }
 }
