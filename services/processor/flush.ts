@@ -1,13 +1,13 @@
 /**
  * Writes what was gathered, in the order that makes a crash at any point repeat work and never an effect:
  *
- *   1. alerts to their log      2. clicks, rejects, sessions, user_days, alerts   3. users
+ *   1. alerts to their log, and behind them whom webhooks are to forget      2. clicks, rejects, sessions, user_days, alerts   3. users
  *   4. progress                 5. the log's own offset, a hint
  *
  * Progress may trail the data, never lead it. Rows are the same wherever flushes fall.
  */
 import { partitionOf, slotOf } from '../base/slot.ts'
-import { encodeAlert } from '../log/codec.ts'
+import { encodeAlert, encodeRecord } from '../log/codec.ts'
 import type { Log } from '../log/log.ts'
 import { rowTime } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
@@ -68,15 +68,17 @@ async function insert(store: Store, table: string, rows: readonly Row[]): Promis
 
 async function appendAlerts(target: FlushTarget, batch: Batch): Promise<void> {
   const byPartition = new Map<number, { key: string; value: Buffer }[]>()
-  for (const { record } of batch.alerts) {
-    const partition = partitionOf(record.userId, target.alertsPartitions)
+  const add = (key: string, value: Buffer) => {
+    const partition = partitionOf(key, target.alertsPartitions)
     let records = byPartition.get(partition)
     if (!records) {
       records = []
       byPartition.set(partition, records)
     }
-    records.push({ key: record.userId, value: encodeAlert(record) })
+    records.push({ key, value })
   }
+  for (const { record } of batch.alerts) add(record.userId, encodeAlert(record))
+  for (const userId of batch.erased) add(userId, encodeRecord({ kind: 'erase', userId }))
   for (const [partition, records] of byPartition)
     await target.log.append(target.alertsTopic, partition, records)
 }
@@ -97,7 +99,10 @@ function dayRows(place: Place, batch: Batch, users: readonly User[]): Row[] {
   return rows
 }
 
-/** Days older than the fold's counters, counted again from the clicks up to this offset and not beyond. */
+/**
+ * Days older than the fold's counters, counted again from the clicks up to this offset and not beyond. The columns are
+ * named with their table: a bare `user_id` would be the constant of that name in the same SELECT, and all users count.
+ */
 async function recountDays(
   store: Store,
   place: Place,
@@ -112,9 +117,9 @@ async function recountDays(
               countIf(verdict != 'aside') AS clicks, countIf(purchase) AS orders,
               sumIf(amount, purchase) AS value, -sumIf(amount, verdict = 'aside') AS refunds,
               {epoch:UInt16} AS epoch, {partition:UInt16} AS partition, {version:UInt64} AS version, 0 AS is_deleted
-       FROM clicks FINAL
-       WHERE slot = {slot:UInt16} AND user_id = {user:String} AND toDate(timestamp) = toDate({day:String})
-         AND offset <= {offset:UInt64}`,
+       FROM clicks AS c FINAL
+       WHERE c.slot = {slot:UInt16} AND c.user_id = {user:String}
+         AND toDate(c.timestamp) = toDate({day:String}) AND c.offset <= {offset:UInt64}`,
       {
         day: dayText(day),
         slot: slotOf(userId),
@@ -130,7 +135,10 @@ async function recountDays(
 
 const userTables = ['clicks', 'sessions', 'users', 'user_days', 'alerts']
 
-/** Nothing of an erased user stays in the tables. */
+/**
+ * Nothing of an erased user stays in the tables. Webhooks forget his deliveries once more when they have read
+ * of it: they may still be writing some.
+ */
 async function forget(store: Store, userId: string): Promise<void> {
   for (const table of userTables)
     await store.command(

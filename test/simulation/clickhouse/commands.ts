@@ -10,8 +10,8 @@ const recount =
   'INSERT INTO user_days SELECT toDate({day:String}) AS day, {slot:UInt16} AS slot, {user:String} AS user_id, ' +
   "countIf(verdict != 'aside') AS clicks, countIf(purchase) AS orders, sumIf(amount, purchase) AS value, " +
   "-sumIf(amount, verdict = 'aside') AS refunds, {epoch:UInt16} AS epoch, {partition:UInt16} AS partition, " +
-  '{version:UInt64} AS version, 0 AS is_deleted FROM clicks FINAL WHERE slot = {slot:UInt16} AND ' +
-  'user_id = {user:String} AND toDate(timestamp) = toDate({day:String}) AND offset <= {offset:UInt64}'
+  '{version:UInt64} AS version, 0 AS is_deleted FROM clicks AS c FINAL WHERE c.slot = {slot:UInt16} AND ' +
+  'c.user_id = {user:String} AND toDate(c.timestamp) = toDate({day:String}) AND c.offset <= {offset:UInt64}'
 const deletion =
   /^ALTER TABLE (\w+) DELETE WHERE (slot = \{slot:UInt16\} AND )?user_id = \{user:String\} SETTINGS mutations_sync = 1$/
 

@@ -1,7 +1,7 @@
 /** The ClickHouse port of one life. */
 import { EbbError } from '../../../services/base/errors.ts'
 import type { Store } from '../../../services/store/store.ts'
-import type { Calls, Fate } from '../calls.ts'
+import { type Calls, type Fate, SimulationError } from '../calls.ts'
 import type { Life } from '../scheduler.ts'
 import { runCommand } from './commands.ts'
 import { answerQuery } from './queries.ts'
@@ -40,6 +40,9 @@ export function openStorePort({ calls, tables, fates }: StoreWorld, life: Life):
       calls.call(life, 'command', fates.write(life, 'command'), () =>
         runCommand(tables, sql, params),
       ),
+    scan: () => {
+      throw new SimulationError('no service of the simulation scans')
+    },
     close: async () => {},
   }
 }
@@ -51,6 +54,9 @@ export function directStore(tables: Tables): Store {
       answerQuery(tables, sql, params) as unknown as Answer[],
     insert: async (table, rows) => tables.insert(table, rows as Row[]),
     command: async (sql, params = {}) => runCommand(tables, sql, params),
+    scan: () => {
+      throw new SimulationError('no service of the simulation scans')
+    },
     close: async () => {},
   }
 }

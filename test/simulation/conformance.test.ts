@@ -1,0 +1,144 @@
+/** The stand-in for ClickHouse beside the engine itself: the same rows in, the same queries, the same answers. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { migrate } from '../../services/store/migrate.ts'
+import type { Params, Store } from '../../services/store/store.ts'
+import { temporaryEngine } from '../store/fixture.ts'
+import { runCommand } from './clickhouse/commands.ts'
+import { answerQuery, queryTexts } from './clickhouse/queries.ts'
+import { createTables, type Row, type Tables } from './clickhouse/tables.ts'
+import type { Evidence } from './evidence.ts'
+import { alertsTopic, clicksTopic, planOf } from './plan.ts'
+import { simulate } from './world.ts'
+
+/** Of a run with duplicates, merges, money, retries, a disabled endpoint and rows written twice. */
+const seed = 42
+
+/** Parameters to ask with, by those that a query has. */
+function samplesOf(sql: string, { tables, plan }: Evidence): Params[] {
+  const { partitions } = plan
+  const ids = (column: string) => [
+    ...new Set(tables.rows('deliveries').map(row => String(row[column]))),
+  ]
+  const places = [clicksTopic, alertsTopic].flatMap(topic =>
+    Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
+  )
+  const oldest = String(Math.min(...tables.rows('clicks').map(row => Number(row.timestamp))) + 9e6)
+  if (sql.includes('{oldest'))
+    return places.map(({ partition }) => ({ from: 0, to: 4096, partitions, partition, oldest }))
+  if (sql.includes('{from'))
+    return places.map(({ partition }) => ({ from: 0, to: 4096, partitions, partition }))
+  if (sql.includes('{next'))
+    return places.map(({ partition }) => ({ epoch: 0, partition, next: '5' }))
+  if (sql.includes('alert_id IN')) return [{ ids: ids('alert_id') }]
+  if (sql.includes('message_id IN')) return [{ ids: ids('message_id').slice(1) }, { ids: ['x'] }]
+  if (sql.includes('{endpoint:')) return [{ endpoint: 'endpoint-1' }, { endpoint: 'nobody' }]
+  if (sql.includes('{kind:')) return [{ kind: 'settings' }, { kind: 'model' }]
+  if (sql.includes('{enter:'))
+    return [
+      { enter: 0.2, leave: 0.25 },
+      { enter: 0.9, leave: 1 },
+    ]
+  if (sql.includes('{partition')) return places
+  if (sql.includes('{topic')) return [{ topic: clicksTopic }, { topic: 'nothing' }]
+  return [{}]
+}
+
+/** Rows of the same columns in the same order, as text; sorted where the query promises no order. */
+function shown(rows: readonly Row[], sql: string): string[] {
+  const texts = rows.map(row => JSON.stringify(Object.entries(row).sort()))
+  return /ORDER BY (?!attempt|version|revision)/.test(sql) ? texts : texts.sort()
+}
+
+describe('the stand-in for ClickHouse', () => {
+  const engine = temporaryEngine()
+  let store: Store
+  let evidence: Evidence
+  let tables: Tables
+
+  before(async () => {
+    evidence = (await simulate(planOf(seed))).evidence
+    store = await engine.open()
+    await migrate(store)
+    tables = createTables()
+    for (const { table, rows } of evidence.inserts) {
+      tables.insert(table, rows)
+      await store.insert(table, rows)
+    }
+  })
+  after(async () => {
+    await store.close()
+    engine.remove()
+  })
+
+  for (const sql of queryTexts)
+    test(sql, async () => {
+      for (const params of samplesOf(sql, evidence)) {
+        const expected = shown(await store.query<Row>(sql, params), sql)
+        assert.deepEqual(shown(answerQuery(tables, sql, params), sql), expected)
+      }
+    })
+
+  test('every query but those after what is over found something', async () => {
+    const empty = queryTexts.filter(sql =>
+      samplesOf(sql, evidence).every(params => answerQuery(tables, sql, params).length === 0),
+    )
+    assert.deepEqual(empty, [
+      'SELECT * FROM (SELECT * FROM deliveries ORDER BY attempt DESC, version DESC LIMIT 1 BY message_id, endpoint_id) WHERE next_at IS NOT NULL',
+    ])
+  })
+
+  test('what FINAL shows of each table', async () => {
+    for (const table of ['clicks', 'rejects', 'sessions', 'users', 'user_days', 'alerts']) {
+      const [row] = await store.query<{ rows: string }>(
+        `SELECT count() AS rows FROM ${table} FINAL`,
+      )
+      assert.equal(tables.rows(table).length, Number(row!.rows), table)
+    }
+  })
+
+  test('a day counted again, and a user deleted', async () => {
+    const [click] = tables.rows('clicks').filter(row => row.purchase)
+    const { slot, user_id: user, partition } = click!
+    const day = new Date(Number(click!.timestamp)).toISOString().slice(0, 10)
+    const recount = { day, slot, user, epoch: 0, partition, version: '999999', offset: '9999' }
+    const counted = await source('INSERT INTO user_days')
+    await store.command(counted, recount as Params)
+    runCommand(tables, counted, recount as Params)
+    const sql =
+      'SELECT clicks, orders, value, refunds FROM user_days FINAL WHERE user_id = {user:String} AND day = {day:String}'
+    const [found] = await store.query<Row>(sql, { user: String(user), day })
+    const [standIn] = tables
+      .rows('user_days')
+      .filter(row => row.user_id === user && row.day === day)
+      .map(({ clicks, orders, value, refunds }) => ({ clicks, orders, value, refunds }))
+    assert.deepEqual(Object.values(standIn!).map(Number), Object.values(found!).map(Number))
+
+    const gone =
+      'ALTER TABLE users DELETE WHERE slot = {slot:UInt16} AND user_id = {user:String} SETTINGS mutations_sync = 1'
+    await store.command(gone, { slot: Number(slot), user: String(user) })
+    runCommand(tables, gone, { slot: Number(slot), user: String(user) })
+    const users = await store.query<{ user_id: string }>('SELECT user_id FROM users FINAL')
+    assert.deepEqual(
+      tables
+        .rows('users')
+        .map(row => row.user_id)
+        .sort(),
+      users.map(row => row.user_id).sort(),
+    )
+  })
+
+  test('a query that nobody knows ends the simulation', () => {
+    assert.throws(() => answerQuery(tables, 'SELECT 1'), /no answer to: SELECT 1/)
+    assert.throws(() => runCommand(tables, 'DROP TABLE clicks'), /cannot run: DROP TABLE clicks/)
+  })
+})
+
+/** A statement as services/processor/flush.ts has it. */
+async function source(beginning: string): Promise<string> {
+  const { readFile } = await import('node:fs/promises')
+  const text = await readFile(new URL('../../services/processor/flush.ts', import.meta.url), 'utf8')
+  const statement = text.split('`').find(part => part.startsWith(beginning))
+  assert.ok(statement, `${beginning} is in flush.ts`)
+  return statement
+}
