@@ -8,6 +8,7 @@ import { parseRules, readRuleValues } from '../processor/pipe/options.ts'
 import type { Store } from '../store/store.ts'
 import { addEndpoint, listEndpoints, removeEndpoint } from '../webhooks/endpoints.ts'
 import type { SecretKey } from '../webhooks/secrets.ts'
+import { type Erased, eraseUser } from './erase.ts'
 import { type Explanation, explainUser } from './explain.ts'
 import { importVerdicts, rejectRows, type WireReject } from './import.ts'
 import { keepRule, listRules } from './project.ts'
@@ -21,6 +22,9 @@ export interface Project {
   readonly log: Pick<Log, 'append' | 'bounds' | 'read'>
   readonly store: Store
   readonly clicksTopic: string
+  readonly alertsTopic: string
+  /** Whether webhooks are sent, here or by a service of their own. */
+  readonly delivers: boolean
   /** Of this machine: an import puts there what does not fit into memory. */
   readonly directory: string
   /** The project's clock: the wall's, or a replay's. */
@@ -117,6 +121,10 @@ export function projectCalls(project: Project) {
     /** Compares the tables with the clicks, as of where the tables are, and keeps what it finds. */
     async audit(): Promise<KeptAudit> {
       return auditAndKeep({ ...project, topic: clicksTopic }, wallClock)
+    },
+
+    async erase({ userId }: { userId: string }): Promise<Erased> {
+      return eraseUser(project, userId)
     },
 
     async live(): Promise<void> {

@@ -164,6 +164,18 @@ function addLooking(program: Command, print: Print): void {
   )
   subcommand(
     program,
+    'erase <user>',
+    'forget a user: all rows about him, and what is still to be sent; there is no way back',
+  ).action(async (userId: string, _options: unknown, command: Command) =>
+    withCalls(command, false, async calls => {
+      const { webhooksKnow } = await calls.erase({ userId })
+      print(`${userId}: erased; his records stay on the log for its retention, and count no more.`)
+      if (!webhooksKnow)
+        print('No webhooks run: they forget what they had for him when they start next.')
+    }),
+  )
+  subcommand(
+    program,
     'live',
     'end imports: from here on time is the real one; there is no way back',
   ).action(async (_options: unknown, command: Command) =>

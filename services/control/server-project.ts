@@ -48,6 +48,8 @@ export async function openServerProject(
   return {
     project: {
       ...{ project, partitions, epoch, log, store, clicksTopic, clock: wallClock },
+      alertsTopic: servers.alertsTopic,
+      delivers: true,
       directory: options.directory,
       openKey: () => openPresentKey(options.keyDirectory),
       caughtUp,

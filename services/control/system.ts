@@ -108,7 +108,8 @@ async function open(options: SystemOptions, stops: Stops): Promise<System> {
   const { processor, broadcaster } = await openProcessor(ground, stops)
   const states = () => [...processor.partitions.values()].map(partition => partition.state)
   return {
-    ...{ directory, project, partitions, epoch, log, store, clicksTopic, clock },
+    ...{ directory, project, partitions, epoch, log, store, clicksTopic, alertsTopic, clock },
+    delivers: options.delivers,
     ...{ processor, webhooks, key, broadcaster },
     isLive: () => states().some(state => state.imports === 'over'),
     clockMs() {

@@ -91,6 +91,18 @@ export function decodeAlert(value: Buffer | null): AlertRecord | Dead {
   return fault === undefined ? alert : dead('invalid', fault)
 }
 
+/** Of a record of the alerts topic that ends all that goes to a user, his id; undefined for any other record. */
+export function decodeErasure(value: Buffer | null): string | undefined {
+  if (value === null || !isFramed(value)) return undefined
+  try {
+    const record = readControl(value, value.readInt32BE(1))
+    return record?.kind === 'erase' ? record.userId : undefined
+  } catch {
+    // No record at all, which `decodeAlert` says.
+    return undefined
+  }
+}
+
 interface AlertFields {
   message_id: string
   alert_id: string

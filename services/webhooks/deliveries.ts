@@ -86,6 +86,14 @@ export async function openDeliveries(store: Store): Promise<DeliveryRow[]> {
   return rows.map(rowOf)
 }
 
+/** To be called when nothing of the user is written any more. */
+export function forgetDeliveries(store: Store, userId: string): Promise<void> {
+  return store.command(
+    'ALTER TABLE deliveries DELETE WHERE user_id = {user:String} SETTINGS mutations_sync = 1',
+    { user: userId },
+  )
+}
+
 /** How often each message of these alerts was tried at each endpoint. */
 export function attemptsOf(store: Store, alertIds: readonly string[]) {
   return inSlices(alertIds, ids =>

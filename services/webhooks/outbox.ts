@@ -7,6 +7,7 @@
  * id. While it catches up nothing is sent, since a later record may make an earlier one void.
  */
 import { partitionOf } from '../base/slot.ts'
+import { decodeErasure } from '../log/codec.ts'
 import type { Lease, Log, LogRecord, Owner } from '../log/log.ts'
 import type { AlertRecord } from '../log/record.ts'
 import type { Store } from '../store/store.ts'
@@ -15,20 +16,13 @@ import type { Courier, Message } from './courier.ts'
 import {
   type DeliveryRow,
   deliveriesOf,
+  forgetDeliveries,
   type Logger,
   openDeliveries,
   persist,
 } from './deliveries.ts'
 import { voidDeliveries } from './pairs.ts'
-import {
-  advance,
-  giveUpWaiting,
-  openReading,
-  type Reading,
-  readEnded,
-  saveReading,
-  storedUpTo,
-} from './reading.ts'
+import { advance, openReading, type Reading, saveReading } from './reading.ts'
 import { type Counts, createSights } from './sights.ts'
 import { endedRow, endings, freshRow } from './verdict.ts'
 
@@ -39,8 +33,6 @@ export interface Outbox {
   positions(): ReadonlyMap<number, number>
   /** No delivery of it is open any more. */
   ended(message: Message): void
-  /** Resolves when nothing that is on the log for this user now can be sent any more, whatever crashes. */
-  cancelUser(userId: string): Promise<void>
 }
 
 interface Options {
@@ -58,8 +50,6 @@ interface Options {
 export function createOutbox(options: Options): Outbox {
   const { log, store, topic, clock, logger, book, courier, write } = options
   const readings = new Map<number, Reading>()
-  /** What is open of them is still carried; they are read on after a restart. */
-  const broken = new Set<number>()
   const counts: Counts = { duplicates: 0, changedBodies: 0, dead: 0 }
 
   const isOpen = ({ alertId, messageId }: AlertRecord) =>
@@ -80,6 +70,26 @@ export function createOutbox(options: Options): Outbox {
     lease: Lease,
   ): Promise<void> {
     const reading = readings.get(partition)!
+    for (const { records, erased } of untilErasures(batch)) {
+      const { offset } = records.at(-1)!
+      if (!(await take(reading, records, lease))) return
+      // One that was seen before was done then: his later deliveries are none of its business.
+      if (erased !== undefined && offset >= reading.seen) await forgetUser(reading, erased, lease)
+      if (lease.lost) return
+      advance(reading, records.at(-1)!)
+      if (reading.position >= reading.catchUpTo) await releaseHeld(reading)
+      if (lease.lost) return
+      await persist(() => saveReading(store, topic, reading, clock()), options)
+      await lease.commit(reading.position)
+    }
+  }
+
+  /** Makes the deliveries of these records, and holds them; false when the partition was lost meanwhile. */
+  async function take(
+    reading: Reading,
+    batch: readonly LogRecord[],
+    lease: Lease,
+  ): Promise<boolean> {
     const sights = reading.firstSights(batch)
     const ids = sights.map(({ alert }) => alert.messageId)
     const stored = await persist(() => deliveriesOf(store, ids), options)
@@ -87,19 +97,22 @@ export function createOutbox(options: Options): Outbox {
     const taken = sights.map(({ alert, offset }) => {
       const rows = stored.get(alert.messageId)
       const isNew = rows === undefined && offset >= reading.seen
-      const isSent = isNew && !(offset < (reading.erased.get(alert.userId) ?? 0))
-      const fresh = isSent ? endpoints.map(({ id }) => freshRow(alert, id, clock())) : []
+      const fresh = isNew ? endpoints.map(({ id }) => freshRow(alert, id, clock())) : []
       return { alert, offset, fresh, open: rows?.filter(row => row.next_at !== null) ?? fresh }
     })
-    if (lease.lost) return
+    if (lease.lost) return false
     await write(taken.flatMap(({ fresh }) => fresh))
-    if (lease.lost) return
+    if (lease.lost) return false
     for (const { alert, offset, open } of taken) hold(reading, alert, offset, open)
-    advance(reading, batch.at(-1)!)
-    if (reading.position >= reading.catchUpTo) await releaseHeld(reading)
-    if (lease.lost) return
-    await persist(() => saveReading(store, topic, reading, clock()), options)
-    await lease.commit(reading.position)
+    return true
+  }
+
+  /** Ends what goes to the user, an attempt under way being the last, and then drops his rows. */
+  async function forgetUser(reading: Reading, userId: string, lease: Lease): Promise<void> {
+    const his = [...courier.all()].filter(({ message }) => message.alert.userId === userId)
+    await courier.end(his, endings.erased)
+    reading.held = reading.held.filter(({ message }) => message.alert.userId !== userId)
+    if (!lease.lost) await persist(() => forgetDeliveries(store, userId), options)
   }
 
   function hold(
@@ -123,15 +136,11 @@ export function createOutbox(options: Options): Outbox {
 
   /** Ends what is void by now and lets the rest go. */
   async function releaseHeld(reading: Reading): Promise<void> {
-    const { held, erased } = reading
+    const { held } = reading
     reading.held = []
     if (reading.orphans) await endOrphans(reading)
     const voided = await persist(() => voidDeliveries(store, courier, held), options)
     await courier.end(voided, endings.returned)
-    const gone = held.filter(
-      ({ message }) => message.offset < (erased.get(message.alert.userId) ?? 0),
-    )
-    await courier.end(gone, endings.erased)
     for (const delivery of held) courier.release(delivery)
   }
 
@@ -152,15 +161,11 @@ export function createOutbox(options: Options): Outbox {
     const reading = readings.get(partition)
     readings.delete(partition)
     courier.forget(partition)
-    if (reading) giveUpWaiting(reading)
     if (reading && !lost) await persist(() => saveReading(store, topic, reading, clock()), options)
   }
 
   function failed(partition: number, error: Error): void {
     logger.error({ err: error, partition }, 'Webhooks read no further alerts of a partition.')
-    broken.add(partition)
-    const reading = readings.get(partition)
-    if (reading) giveUpWaiting(reading)
   }
 
   function ended(message: Message): void {
@@ -168,25 +173,19 @@ export function createOutbox(options: Options): Outbox {
     if (messages?.get(message.offset) === message) messages.delete(message.offset)
   }
 
-  async function cancelUser(userId: string): Promise<void> {
-    const endOpen = () =>
-      courier.end(
-        [...courier.all()].filter(({ message }) => message.alert.userId === userId),
-        endings.erased,
-      )
-    if (broken.size > 0) throw readEnded()
-    const reached = [...readings.values()].map(async reading => {
-      const { endOffset } = await log.bounds(topic, reading.partition)
-      reading.erased.set(userId, endOffset)
-      await storedUpTo(reading, endOffset)
-    })
-    await Promise.all([endOpen(), ...reached])
-    // A batch that was under way may have brought more.
-    await endOpen()
-  }
-
   const positions = () =>
     new Map([...readings].map(([partition, { position }]) => [partition, position]))
 
-  return { owner: { open, records, close, failed }, counts, positions, ended, cancelUser }
+  return { owner: { open, records, close, failed }, counts, positions, ended }
+}
+
+/** A batch in pieces, each but the last one ending with an erasure. */
+function* untilErasures(batch: readonly LogRecord[]) {
+  let from = 0
+  for (const [at, { value }] of batch.entries()) {
+    const erased = decodeErasure(value)
+    if (erased === undefined && at < batch.length - 1) continue
+    yield { records: batch.slice(from, at + 1), erased }
+    from = at + 1
+  }
 }

@@ -1,5 +1,4 @@
 /** Where the outbox stands on one partition, in memory and as stored progress. */
-import { EbbError } from '../base/errors.ts'
 import type { Log, LogRecord } from '../log/log.ts'
 import type { Store } from '../store/store.ts'
 import type { Delivery, Message } from './courier.ts'
@@ -18,17 +17,10 @@ export interface Reading {
   seen: number
   seenHash: string
   version: number
-  /** The position as of which progress is stored. */
-  stored: number
   /** With open deliveries, by offset, ascending. */
   readonly messages: Map<number, Message>
   readonly firstSights: (batch: readonly LogRecord[]) => Sight[]
   held: Delivery[]
-  /** Users whose records before the offset are not sent. */
-  readonly erased: Map<string, number>
-  /** Nothing further of it is read or stored. */
-  over: boolean
-  waiting: { readonly offset: number; readonly reached: PromiseWithResolvers<void> }[]
 }
 
 export async function openReading(
@@ -56,13 +48,9 @@ export async function openReading(
     seen,
     seenHash: progress?.seenHash ?? '',
     version: progress?.version ?? 0,
-    stored: position,
     messages: new Map(),
     firstSights,
     held: [],
-    erased: new Map(),
-    over: false,
-    waiting: [],
   }
 }
 
@@ -86,27 +74,4 @@ export async function saveReading(
   const version = ++reading.version
   const progress = { nextOffset, seenOffset: seen, seenHash, version }
   await writeProgress(store, topic, partition, progress, nowMs)
-  reading.stored = position
-  for (const [userId, offset] of reading.erased)
-    if (offset <= position) reading.erased.delete(userId)
-  for (const { offset, reached } of reading.waiting) if (offset <= position) reached.resolve()
-  reading.waiting = reading.waiting.filter(({ offset }) => offset > position)
-}
-
-/** Rejects when reading ends before. */
-export async function storedUpTo(reading: Reading, offset: number): Promise<void> {
-  if (reading.stored >= offset) return
-  if (reading.over) throw readEnded()
-  const reached = Promise.withResolvers<void>()
-  reading.waiting.push({ offset, reached })
-  await reached.promise
-}
-
-export function giveUpWaiting(reading: Reading): void {
-  reading.over = true
-  for (const { reached } of reading.waiting.splice(0)) reached.reject(readEnded())
-}
-
-export function readEnded(): EbbError {
-  return new EbbError('logClosed', 'Webhooks read the log no further; try again after a restart.')
 }

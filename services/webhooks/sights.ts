@@ -1,6 +1,6 @@
 /** Alert records to be sent, each message at its first sight: a log may hold a message many times. */
 import { hash } from 'node:crypto'
-import { decodeAlert } from '../log/codec.ts'
+import { decodeAlert, decodeErasure } from '../log/codec.ts'
 import type { LogRecord } from '../log/log.ts'
 import type { AlertRecord } from '../log/record.ts'
 import type { Logger } from './deliveries.ts'
@@ -53,6 +53,7 @@ export function createSights(options: {
   return batch => {
     const sights: Sight[] = []
     for (const { offset, value } of batch) {
+      if (decodeErasure(value) !== undefined) continue
       const alert = decodeAlert(value)
       if ('kind' in alert) {
         counts.dead++

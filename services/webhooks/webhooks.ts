@@ -44,8 +44,6 @@ export const defaultSettings: WebhookSettings = {
 
 export interface Webhooks {
   readonly counts: Readonly<Counts>
-  /** Resolves when nothing that is on the log for this user now can be sent any more, whatever crashes. */
-  cancelUser(userId: string): Promise<void>
   /** Where each partition of the alerts topic is read next: all before has its deliveries. */
   readPositions(): ReadonlyMap<number, number>
   /** Deliveries that have not ended. */
@@ -122,7 +120,6 @@ export async function startWebhooks(options: {
     counts: outbox.counts,
     readPositions: outbox.positions,
     openDeliveries: courier.size,
-    cancelUser: outbox.cancelUser,
     changed: book.changed,
     stop,
   }

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { partitionOf } from '../../services/base/slot.ts'
 import { wallClock } from '../../services/base/time.ts'
-import { encodeAlert } from '../../services/log/codec.ts'
+import { encodeAlert, encodeRecord } from '../../services/log/codec.ts'
 import { openEmbeddedLog } from '../../services/log/embedded.ts'
 import type { Log } from '../../services/log/log.ts'
 import type { AlertRecord } from '../../services/log/record.ts'
@@ -159,6 +159,12 @@ export async function append(log: Log, ...alerts: readonly AlertRecord[]): Promi
     await log.append(topic, partitionOf(record.userId, partitions), [
       { key: record.userId, value: encodeAlert(record) },
     ])
+}
+
+/** As a processor does it, behind all alerts of the user. */
+export async function appendErasure(log: Log, userId: string): Promise<void> {
+  const erasure = { key: userId, value: encodeRecord({ kind: 'erase', userId }) }
+  await log.append(topic, partitionOf(userId, partitions), [erasure])
 }
 
 export interface Hit {
