@@ -19,8 +19,6 @@ import {
 import { gate } from './owners.ts'
 
 const timeout = 60_000
-/** As the brokers for tests have it: one not heard of for so long counts as none. */
-const brokerSessionMs = 3_000
 const brokers = await brokersForTest(1, { own: true })
 
 if (typeof brokers === 'string') {
@@ -264,17 +262,6 @@ if (typeof brokers === 'string') {
     await brokers.restarted(0)
     await append(0, 1)
     await Promise.race([journal.until(() => journal.next(0) === 11), ended])
-  })
-
-  test('a topic is made though its broker stood still and counts as none', {
-    timeout,
-  }, async context => {
-    const log = await newLog(context, addresses)
-    await brokers.signal(0, 'SIGSTOP')
-    context.after(() => brokers.signal(0, 'SIGCONT'))
-    await pause(brokerSessionMs + 1_000, context.signal)
-    await brokers.signal(0, 'SIGCONT')
-    await newTopic(log)
   })
 
   /** Connections of this process, by what keeps it alive. */
