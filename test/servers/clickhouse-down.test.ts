@@ -13,6 +13,7 @@ import {
   askHealth,
   beginScene,
   complains,
+  faultMs,
   figure,
   groupChanges,
   isWell,
@@ -22,8 +23,7 @@ import {
 } from './scene.ts'
 import type { Service } from './services.ts'
 
-const downMs = Number(process.env.EBB_FAULT_MS ?? 12_000)
-const slowMs = Math.min(20_000, downMs / 8)
+const slowMs = Math.min(20_000, faultMs / 8)
 /** Below these there was nothing to lose. */
 const alertsMin = 300
 /** Held back records must not gather in memory. */
@@ -115,7 +115,7 @@ else
       await scene.folded()
       const changes = both.map(groupChanges)
       await scene.stopClickHouse('SIGTERM')
-      await scene.pour(0.6, downMs)
+      await scene.pour(0.6, faultMs)
       for (const processor of both) {
         await complains(processor, /Partition \d .*ClickHouse refused .*(ECONN|socket hang up)/)
         assert.ok((await figure(processor, 'process_resident_memory_bytes')) < residentBytesMax)

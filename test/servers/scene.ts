@@ -21,8 +21,10 @@ import { startProxy, type TcpProxy } from './proxy.ts'
 import { type Service, startService } from './services.ts'
 
 export const partitions = 4
+/** How long ClickHouse is down or cannot be seen. */
+export const faultMs = Number(process.env.EBB_FAULT_MS ?? 12_000)
 /** A test that hangs ends by then; far above what one takes on a busy machine. */
-export const sceneMsMax = 1_200_000
+export const sceneMsMax = 1_200_000 + 3 * faultMs
 const pollIntervalMs = 100
 /** Records of each partition in one append. */
 const pieceRecords = 100
