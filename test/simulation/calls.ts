@@ -11,6 +11,7 @@
  * A call of a dead life is never answered; whether one under way still has its effect, and when, is chance.
  */
 import type { Chance } from './chance.ts'
+import type { Death } from './plan.ts'
 import type { Life, Scheduler } from './scheduler.ts'
 
 /** Something is wrong with the simulation itself: it ends the run. */
@@ -48,20 +49,27 @@ export function createCalls(options: {
   readonly chance: Chance
   /** Numbers of the checkpoints at which whoever comes by dies, ascending. */
   readonly crashes: readonly number[]
+  readonly deaths: readonly Death[]
   readonly die: (life: Life, checkpoint: number) => void
 }): Calls {
-  const { scheduler, chance, crashes } = options
+  const { scheduler, chance, crashes, deaths } = options
+  const seen = deaths.map(() => 0)
   let count = 0
   let crashed = 0
 
   /** False: the life has just ended here. */
-  function passes(life: Life, label: string): boolean {
+  function passes(life: Life, label: string, answered: boolean): boolean {
     count++
-    if (crashes[crashed] !== count) return true
-    crashed++
+    const isMortal = answered && deaths.filter((death, at) => isHis(death, at, label)).length > 0
+    if (crashes[crashed] === count) crashed++
+    else if (!isMortal) return true
     scheduler.note(`checkpoint ${count}: ${life.name} dies at ${label}`)
     options.die(life, count)
     return false
+  }
+
+  function isHis({ call, nth }: Death, at: number, label: string): boolean {
+    return label.includes(call) && ++seen[at]! === nth
   }
 
   function later(effect: () => void, label: string, delayMs: number): void {
@@ -76,10 +84,10 @@ export function createCalls(options: {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>()
     const settle = (then: () => void) =>
       scheduler.plan(fate.answerMs, life, `${label} answered`, () => {
-        if (passes(life, label)) then()
+        if (passes(life, label, true)) then()
       })
     scheduler.plan(fate.delayMs, null, `${life.name} ${label}`, () => {
-      if (!life.alive || !passes(life, label)) return orphan(effect, label)
+      if (!life.alive || !passes(life, label, false)) return orphan(effect, label)
       const { outcome, error } = fate
       if (outcome === 'late') later(effect, label, fate.answerMs + (fate.lateMs ?? 0))
       if (outcome === 'refused' || outcome === 'late') return void settle(() => reject(error))
@@ -97,7 +105,7 @@ export function createCalls(options: {
     scheduler.plan(fate.delayMs, null, `${life.name} ${label}`, () => {
       const done = fate.outcome === 'done' ? attempt(look) : { error: fate.error }
       scheduler.plan(fate.answerMs, life, `${label} answered`, () => {
-        if (!passes(life, label)) return
+        if (!passes(life, label, true)) return
         if ('error' in done) reject(done.error)
         else resolve(done.answer)
       })

@@ -14,7 +14,7 @@ import { startMs, useVirtualTime } from './virtual-time.ts'
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 async function open(): Promise<LogFixture> {
-  const plan = { ...planOf(1), faults: [], crashes: [] }
+  const plan = { ...planOf(1), faults: [] }
   const chance = chanceOf(1, 'contract')
   const scheduler = createScheduler(chance)
   const endVirtualTime = useVirtualTime(scheduler, chance)
@@ -26,7 +26,7 @@ async function open(): Promise<LogFixture> {
     scheduler,
     chance,
     topics,
-    calls: createCalls({ scheduler, chance, crashes: [], die: () => {} }),
+    calls: createCalls({ scheduler, chance, crashes: [], deaths: [], die: () => {} }),
     fates: fatesOf(plan, chance, scheduler.nowMs),
     coordinator(topic: string, group: string) {
       const coordinator = groups.get(topic + group) ?? createCoordinator(scheduler, group)

@@ -67,6 +67,13 @@ export interface Plan {
   readonly faults: readonly Fault[]
   /** Numbers of the checkpoints at which whoever comes by dies, ascending. */
   readonly crashes: readonly number[]
+  readonly deaths: readonly Death[]
+}
+
+/** Somebody dies when the nth call of this kind has had its effect, before he hears of it. */
+export interface Death {
+  readonly call: string
+  readonly nth: number
 }
 
 /** What a shrunk or a crashing run leaves of a plan, or adds to it. */
@@ -74,17 +81,31 @@ export interface Changes {
   /** Numbers of faults that are left out. */
   readonly without?: readonly number[]
   readonly clicks?: number
-  /** Added to those of the plan; without those if it is shrunk. */
   readonly crashes?: readonly number[]
-  readonly onlyTheseCrashes?: boolean
+  /** Numbers of deaths that are left out. */
+  readonly withoutDeaths?: readonly number[]
 }
 
 export const clicksTopic = 'ebb.clicks'
 export const alertsTopic = 'ebb.alerts'
 
 const activeMs = 30_000
-/** About as many checkpoints as a run has. */
-const crashMax = 900
+/** What a crash may fall behind, by the end of its label; the gaps that matter most are the narrowest. */
+const mortal = [
+  'into clicks',
+  'into sessions',
+  'into user_days',
+  'into alerts',
+  'into users',
+  'into users',
+  'into users',
+  'into progress',
+  'into progress',
+  'into deliveries',
+  'to ebb.alerts',
+  'to ebb.clicks',
+  'post to',
+] as const
 const callFaults = ['refused', 'lost', 'late', 'twice', 'slow'] as const
 const receiverFaults = [
   'refused',
@@ -115,19 +136,20 @@ export function planOf(seed: number, changes: Changes = {}): Plan {
   }
   const count = chance.pick([0, 1, 2, 3, 4, 6, 8])
   const faults = Array.from({ length: count }, () => faultOf(chance, size))
-  const drawn = Array.from({ length: chance.pick([0, 0, 1, 1, 2, 3]) }, () =>
-    chance.whole(1, crashMax),
-  )
-  const crashes = [...(changes.onlyTheseCrashes ? [] : drawn), ...(changes.crashes ?? [])]
+  const deaths = Array.from({ length: chance.pick([0, 1, 1, 2, 3, 4]) }, () => ({
+    call: chance.pick(mortal),
+    nth: chance.whole(1, 30),
+  }))
   return {
     ...size,
     clicks: changes.clicks ?? size.clicks,
     faults: faults.filter((_, index) => !changes.without?.includes(index)),
-    crashes: [...new Set(crashes)].sort((one, other) => one - other),
+    crashes: changes.crashes ?? [],
+    deaths: deaths.filter((_, index) => !changes.withoutDeaths?.includes(index)),
   }
 }
 
-type Size = Omit<Plan, 'faults' | 'crashes'>
+type Size = Omit<Plan, 'faults' | 'crashes' | 'deaths'>
 
 function faultOf(chance: Chance, size: Size): Fault {
   const fromMs = chance.whole(500, activeMs)
@@ -170,4 +192,8 @@ export function servicesOf(size: Pick<Plan, 'collectors' | 'processors' | 'webho
     ...named('processor', size.processors),
     ...named('webhooks', size.webhooks),
   ]
+}
+
+export function faultCount({ faults, crashes, deaths }: Plan): number {
+  return faults.length + crashes.length + deaths.length
 }

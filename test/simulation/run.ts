@@ -1,5 +1,5 @@
 /**
- * npm run sim -- --seed N [--crash k[,k2]] [--clicks n] [--without 0,2] [--bare]    one simulation; [--trace] tells it all
+ * npm run sim -- --seed N [--crash k[,k2]] [--clicks n] [--without 0,2] [--without-deaths 1]   one simulation; [--trace] tells it all
  *                --seed N --crashes                                                 one for each of its checkpoints
  *                --seeds A..B [--crashes] [--workers n]      many; goes on where it stopped, by the file of --state
  *                                                 [--fresh]            from the beginning, and keeps no account
@@ -9,6 +9,7 @@
 import { parseArgs } from 'node:util'
 import { campaign } from './campaign.ts'
 import { type Outcome, outcomeOf, type Scenario } from './outcome.ts'
+import { faultCount } from './plan.ts'
 
 const { values } = parseArgs({
   options: {
@@ -18,7 +19,7 @@ const { values } = parseArgs({
     crashes: { type: 'boolean' },
     clicks: { type: 'string' },
     without: { type: 'string' },
-    bare: { type: 'boolean', default: false },
+    'without-deaths': { type: 'string' },
     trace: { type: 'boolean' },
     state: { type: 'string', default: 'data/simulation.json' },
     fresh: { type: 'boolean', default: false },
@@ -38,13 +39,14 @@ function wholeOf(text: string): number {
 }
 
 function scenarioOf(): Scenario {
+  const deaths = values['without-deaths']
   if (values.seed === undefined) throw new Error('Give --seed N or --seeds A..B.')
   return {
     seed: wholeOf(values.seed),
-    onlyTheseCrashes: values.bare,
     ...(values.crash === undefined ? {} : { crashes: numbersOf(values.crash) }),
     ...(values.clicks === undefined ? {} : { clicks: wholeOf(values.clicks) }),
     ...(values.without === undefined ? {} : { without: numbersOf(values.without) }),
+    ...(deaths === undefined ? {} : { withoutDeaths: numbersOf(deaths) }),
   }
 }
 
@@ -59,7 +61,7 @@ async function runOne(): Promise<boolean> {
   printPlan(outcome)
   for (const violation of outcome.violations) print(violation)
   const { plan, trace, violations } = outcome
-  const faults = plan.faults.length + plan.crashes.length
+  const faults = faultCount(plan)
   print({ seed: plan.seed, trace, faults, violations: violations.length })
   return violations.length === 0
 }

@@ -1,6 +1,7 @@
 /** All runs of one seed: the plain one, and, where asked for, one for each crash point and some with two. */
 import { chanceOf } from './chance.ts'
 import { outcomeOf, type Scenario } from './outcome.ts'
+import { faultCount } from './plan.ts'
 import type { SeedResult } from './tally.ts'
 
 /** Of each seed whose crash points are run, so many pairs: a crash, and one soon after, during recovery. */
@@ -23,7 +24,7 @@ export async function runSeed(seed: number, withCrashes: boolean): Promise<SeedR
     seed,
     runs,
     crashPoints: crashes.length,
-    faults: runs * (plan.faults.length + plan.crashes.length),
+    faults: runs * faultCount(plan) + crashes.flat().length,
     failed,
   }
 }

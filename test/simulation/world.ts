@@ -46,6 +46,7 @@ export async function simulate(
     scheduler,
     chance: chance('calls'),
     crashes: plan.crashes,
+    deaths: plan.deaths,
     die: life => {
       evidence.disturbances++
       supervisor.dies(life)

@@ -1,7 +1,9 @@
 /** The ClickHouse port of one life. */
 import { EbbError } from '../../../services/base/errors.ts'
+import { readTime } from '../../../services/store/rows.ts'
+import type { Columns, ScannedRow } from '../../../services/store/scan.ts'
 import type { Store } from '../../../services/store/store.ts'
-import { type Calls, type Fate, SimulationError } from '../calls.ts'
+import type { Calls, Fate } from '../calls.ts'
 import type { Life } from '../scheduler.ts'
 import { runCommand } from './commands.ts'
 import { answerQuery } from './queries.ts'
@@ -40,11 +42,26 @@ export function openStorePort({ calls, tables, fates }: StoreWorld, life: Life):
       calls.call(life, 'command', fates.write(life, 'command'), () =>
         runCommand(tables, sql, params),
       ),
-    scan: () => {
-      throw new SimulationError('no service of the simulation scans')
+    scan: async (sql, columns, params = {}) => {
+      const rows = await calls.read(life, 'scan', fates.query(life), () =>
+        answerQuery(tables, sql, params),
+      )
+      return scanned(rows, columns)
     },
     close: async () => {},
   }
+}
+
+/** A result as `scan` gives it, from one as `query` does. */
+function scanned<Of extends Columns>(rows: readonly Row[], columns: Of): ScannedRow<Of>[] {
+  const read = { text: String, integer: Number, time: (value: unknown) => readTime(String(value)) }
+  const types = Object.entries(columns)
+  return rows.map(
+    row =>
+      Object.fromEntries(
+        types.map(([name, type]) => [name, read[type](row[name])]),
+      ) as ScannedRow<Of>,
+  )
 }
 
 /** Answers at once, for operators and for the oracle: it takes no part in the faults. */
@@ -54,9 +71,7 @@ export function directStore(tables: Tables): Store {
       answerQuery(tables, sql, params) as unknown as Answer[],
     insert: async (table, rows) => tables.insert(table, rows as Row[]),
     command: async (sql, params = {}) => runCommand(tables, sql, params),
-    scan: () => {
-      throw new SimulationError('no service of the simulation scans')
-    },
+    scan: async (sql, columns, params = {}) => scanned(answerQuery(tables, sql, params), columns),
     close: async () => {},
   }
 }
