@@ -1,7 +1,9 @@
 /**
  * What is wrong with the store now, for health checks: a call that failed and has not worked since, or one that has
- * had no answer for long. A call is known by what it is for: rows of one table, a query, a command.
+ * had no answer for long. Inserts are known by their table, all else by its text; what only failed because the
+ * store was away is forgotten as soon as it answers any query.
  */
+import { EbbError } from '../base/errors.ts'
 import { steadyClock } from '../base/time.ts'
 import type { Store } from './store.ts'
 
@@ -16,31 +18,39 @@ export interface Watch {
   probe(): void
 }
 
-export interface WatchOptions {
-  readonly clock?: () => number
-  /** Told of each call that failed. */
-  readonly failed?: (doing: string) => void
-}
-
-export function watchStore(store: Store, options: WatchOptions = {}): Watch {
-  const { clock = steadyClock, failed = () => {} } = options
-  const failures = new Map<string, string>()
+export function watchStore(store: Store, clock: () => number = steadyClock): Watch {
+  const failures = new Map<string, { readonly sentence: string; readonly passes: boolean }>()
+  /** Those that were ever inserted into. */
+  const tables = new Set<string>()
   const running = new Set<{ readonly doing: string; readonly sinceMs: number }>()
 
-  async function watched<Result>(doing: string, call: () => Promise<Result>): Promise<Result> {
+  function forgetPassed(): void {
+    for (const [key, { passes }] of failures) if (passes && !tables.has(key)) failures.delete(key)
+  }
+
+  async function watched<Result>(
+    doing: string,
+    key: string,
+    call: () => Promise<Result>,
+  ): Promise<Result> {
     const entry = { doing, sinceMs: clock() }
     running.add(entry)
     try {
       const result = await call()
-      failures.delete(doing)
+      failures.delete(key)
+      if (!tables.has(key)) forgetPassed()
       return result
     } catch (error) {
-      failures.set(doing, error instanceof Error ? error.message : String(error))
-      failed(doing)
+      const sentence = error instanceof Error ? error.message : String(error)
+      failures.set(key, { sentence, passes: error instanceof EbbError && error.retriable })
       throw error
     } finally {
       running.delete(entry)
     }
+  }
+
+  function sentences(): Set<string> {
+    return new Set([...failures.values()].map(({ sentence }) => sentence))
   }
 
   function silent(): string[] {
@@ -60,14 +70,17 @@ export function watchStore(store: Store, options: WatchOptions = {}): Watch {
   }
 
   const observed: Store = {
-    query: (sql, params) => watched('a query', () => store.query(sql, params)),
-    insert: (table, rows) => watched(`rows of ${table}`, () => store.insert(table, rows)),
-    command: (sql, params) => watched('a command', () => store.command(sql, params)),
+    query: (sql, params) => watched('a query', sql, () => store.query(sql, params)),
+    insert(table, rows) {
+      tables.add(table)
+      return watched(`rows of ${table}`, table, () => store.insert(table, rows))
+    },
+    command: (sql, params) => watched('a command', sql, () => store.command(sql, params)),
     close: () => store.close(),
   }
   return {
     store: observed,
-    faults: () => [...failures.values(), ...silent()],
+    faults: () => [...sentences(), ...silent()],
     probe() {
       if (probing) return
       probing = true
