@@ -55,6 +55,8 @@ export function watchLag(store: Store, traffic: Traffic): LagWatch {
       await wait(lookIntervalMs)
     }
   })()
+  // Told at the stop; until then the load goes on.
+  watching.catch(() => undefined)
 
   return {
     aftermath(fromMs, toMs) {

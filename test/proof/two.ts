@@ -40,7 +40,11 @@ export async function openServersHere(brokers: readonly string[]): Promise<Serve
     await service.says(/runs/)
     return service
   }
-  await start('clickhouse', '--data', 'ch', '--sql-port', `${sqlPort}`)
+  const tables = await start('clickhouse', '--data', 'ch', '--sql-port', `${sqlPort}`)
+  let closing = false
+  tables.child.once('exit', (code, signal) => {
+    if (!closing) process.stderr.write(`ClickHouse ended: ${code ?? signal}\n${tables.output()}\n`)
+  })
   const url = `http://127.0.0.1:${sqlPort}`
   const log = await openKafkaLog({ brokers, logger: createLogger() })
   const store = await openServerStore({ url, database: 'ebb', user: 'writer' })
@@ -50,6 +54,7 @@ export async function openServersHere(brokers: readonly string[]): Promise<Serve
     flags: ['--kafka', brokers.join(','), '--clickhouse', url, '--clickhouse-user', 'writer'],
     start,
     async close() {
+      closing = true
       // The tables' server is the first of them: it goes last.
       for (const { child, stop } of services.reverse())
         if (child.exitCode === null && child.signalCode === null) await stop('SIGTERM')
