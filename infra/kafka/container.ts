@@ -122,7 +122,12 @@ function supervised(
     for (;;) {
       await container.wait()
       if (stopping) return
-      await running[broker]!.restart()
+      try {
+        await running[broker]!.restart()
+      } catch (error) {
+        if (stopping) return
+        throw error
+      }
       restarts.get(broker)?.resolve()
     }
   }
