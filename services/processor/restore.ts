@@ -4,8 +4,9 @@
  */
 import { assert } from '../base/errors.ts'
 import { slotCount } from '../base/slot.ts'
+import { nextTurn } from '../base/time.ts'
 import type { Log } from '../log/log.ts'
-import { readTime } from '../store/rows.ts'
+import type { ScannedRow } from '../store/scan.ts'
 import type { Store } from '../store/store.ts'
 import { idHash } from './fold/session.ts'
 import { orderThawing, placeUser, restorePartition, restoreUser } from './fold/snapshot.ts'
@@ -20,10 +21,13 @@ export interface RestoreSource {
   readonly topic: string
   readonly partitions: number
   readonly project: string
+  /** How much of a partition's state is read back: a share, up to 1. */
+  readonly restoring?: (partition: number, share: number) => void
 }
 
-/** Slots read at once: bounds the rows in memory. */
-const slotsAtOnce = 512
+/** Slots read at first, and users at once from then on: bounds the rows in memory. */
+const firstSlots = 64
+const usersAtOnce = 50_000
 
 export async function restore(source: RestoreSource, place: Place): Promise<Folded> {
   const { log, topic, project } = source
@@ -77,63 +81,93 @@ async function restoreUsers(
   state: PartitionState,
   nextOffset: number,
 ): Promise<void> {
-  for (let slot = 0; slot < slotCount; slot += slotsAtOnce) {
-    const users = await readUsers(source, place, slot)
-    await readIds(source, place, slot, users)
+  let range: SlotRange | undefined = { from: 0, to: firstSlots }
+  let rows = await readUsers(source, place, range)
+  while (range) {
+    const users = decodeUsers(rows, place)
+    const next = rangeAfter(range, users.size)
+    // The engine reads the users of the next range while the ids of this one are worked off here.
+    const reading = next ? readUsers(source, place, next) : noRows
+    ;[, rows] = await Promise.all([readIds(source, place, range, users), reading])
     for (const user of users.values()) placeUser(state, user, nextOffset)
+    source.restoring?.(place.partition, range.to / slotCount)
+    // Several partitions may be on their way, and the process has other work.
+    await nextTurn()
+    range = next
   }
   orderThawing(state)
   if (state.frozen.size > 0) state.acceptedAhead = await readAhead(source, place, nextOffset)
 }
 
-function slotRange(source: RestoreSource, place: Place, slot: number) {
-  const { partitions } = source
-  return { from: slot, to: slot + slotsAtOnce, partitions, partition: place.partition }
+/** Slots from `from` on and below `to`. */
+interface SlotRange {
+  readonly from: number
+  readonly to: number
+}
+
+/** The next range, so large that about usersAtOnce are in it; undefined behind the last. */
+function rangeAfter({ from, to }: SlotRange, users: number): SlotRange | undefined {
+  if (to === slotCount) return undefined
+  const slots = Math.ceil(((to - from) * usersAtOnce) / Math.max(users, 1))
+  return { from: to, to: Math.min(slotCount, to + slots) }
 }
 
 const inRange =
   'slot >= {from:UInt16} AND slot < {to:UInt16} AND slot % {partitions:UInt16} = {partition:UInt16}'
 
-async function readUsers(
-  source: RestoreSource,
-  place: Place,
-  slot: number,
-): Promise<Map<string, User>> {
-  const rows = await source.store.query<{ user_id: string; state: string; version: string }>(
+const noRows: readonly UserRow[] = []
+
+const userColumns = { user_id: 'text', state: 'text', version: 'integer' } as const
+
+type UserRow = ScannedRow<typeof userColumns>
+
+function readUsers(source: RestoreSource, { partition }: Place, range: SlotRange) {
+  const { store, partitions } = source
+  return store.scan(
     `SELECT user_id, state, version FROM users FINAL WHERE ${inRange}`,
-    slotRange(source, place, slot),
+    userColumns,
+    { ...range, partitions, partition },
   )
+}
+
+function decodeUsers(rows: Iterable<UserRow>, place: Place): Map<string, User> {
   const users = new Map<string, User>()
   for (const row of rows) {
-    const version = offsetOfVersion(Number(row.version), place.epoch)
+    const version = offsetOfVersion(row.version, place.epoch)
     users.set(row.user_id, restoreUser(row.user_id, row.state, version))
   }
   return users
 }
 
+const clickColumns = {
+  user_id: 'text',
+  timestamp: 'time',
+  event_id: 'text',
+  offset: 'integer',
+} as const
+
 /** The ids of the accepted clicks of open sessions: those that the user's row knows of, and no later ones. */
 async function readIds(
-  source: RestoreSource,
-  place: Place,
-  slot: number,
+  { store, partitions }: RestoreSource,
+  { partition }: Place,
+  range: SlotRange,
   users: ReadonlyMap<string, User>,
 ): Promise<void> {
   let oldestMs = Number.POSITIVE_INFINITY
   for (const user of users.values())
     for (const session of user.open) oldestMs = Math.min(oldestMs, session.startMs)
   if (oldestMs === Number.POSITIVE_INFINITY) return
-  const rows = await source.store.query<
-    Record<'user_id' | 'timestamp' | 'event_id' | 'offset', string>
-  >(
+  const rows = await store.scan(
     `SELECT user_id, timestamp, event_id, offset FROM clicks FINAL
      WHERE ${inRange} AND verdict = 'accepted' AND timestamp >= fromUnixTimestamp64Milli({oldest:Int64}, 'UTC')
      ORDER BY offset`,
-    { ...slotRange(source, place, slot), oldest: String(oldestMs) },
+    clickColumns,
+    { ...range, partitions, partition, oldest: String(oldestMs) },
   )
   for (const row of rows) {
     const user = users.get(row.user_id)
-    if (!user || Number(row.offset) > user.version) continue
-    const timeMs = readTime(row.timestamp)
+    if (!user || row.offset > user.version) continue
+    const timeMs = row.timestamp
     const session = user.open.find(
       ({ startMs, endMs, cutMs }) => timeMs >= startMs && timeMs <= endMs && timeMs > cutMs,
     )

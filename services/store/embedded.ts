@@ -13,6 +13,8 @@ import {
   quotedName,
 } from './connection.ts'
 import { failureOf } from './failure.ts'
+import { paramTexts } from './rows.ts'
+import { scannedRows } from './scan.ts'
 import { maintenance, reading, writing } from './settings.ts'
 import type { Params, Store } from './store.ts'
 
@@ -45,6 +47,10 @@ export async function openEmbeddedStore(options: {
       database,
       connect: (settings, inDatabase = database) => openConnection(directory, settings, inDatabase),
       query: (sql, params) => reader.query(sql, params),
+      async scan(sql, columns, params = {}) {
+        const { bytes } = await reader.result(sql, 'RowBinary', paramTexts(params))
+        return scannedRows(bytes, columns)
+      },
       insert: (table, rows) => insertRows(writer, table, rows),
       command: (sql: string, params?: Params) => maintainer.command(sql, params),
       close: async () => {

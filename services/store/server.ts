@@ -1,9 +1,11 @@
 /** A ClickHouse server over HTTP. Settings travel with each request, so nothing leaks between them. */
 
+import { buffer } from 'node:stream/consumers'
 import { ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import { EbbError } from '../base/errors.ts'
 import { quotedName } from './connection.ts'
 import { storeError } from './failure.ts'
+import { scannedRows } from './scan.ts'
 import { maintenance, reading, writing } from './settings.ts'
 import type { Params, Store } from './store.ts'
 
@@ -35,6 +37,14 @@ export async function openServerStore(options: {
         const request = { query: sql, format: 'JSONEachRow', clickhouse_settings: reading } as const
         const result = await client.query({ ...request, query_params: params })
         return result.json<Row>()
+      }),
+    scan: (sql, columns, params = {}) =>
+      ask('a query', async () => {
+        // What is no JSON tells a failure in its middle only by its status, which then has to wait.
+        const settings = { ...reading, wait_end_of_query: 1 } as const
+        const request = { query: `${sql} FORMAT RowBinary`, clickhouse_settings: settings }
+        const { stream } = await client.exec({ ...request, query_params: params })
+        return scannedRows(await buffer(stream), columns)
       }),
     insert: (table, rows) =>
       ask(`rows of ${table}`, async () => {

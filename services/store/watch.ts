@@ -71,6 +71,7 @@ export function watchStore(store: Store, clock: () => number = steadyClock): Wat
 
   const observed: Store = {
     query: (sql, params) => watched('a query', sql, () => store.query(sql, params)),
+    scan: (sql, columns, params) => watched('a query', sql, () => store.scan(sql, columns, params)),
     insert(table, rows) {
       tables.add(table)
       return watched(`rows of ${table}`, table, () => store.insert(table, rows))

@@ -28,9 +28,11 @@ else {
     return {
       log: () => log,
       dropBefore: offset =>
-        withAdmin(addresses, admin => {
+        withAdmin(addresses, async admin => {
+          // Or this client does not know where the partition is.
+          await admin.fetchTopicOffsets('clicks')
           const partitions = [{ partition: 0, offset: String(offset) }]
-          return admin.deleteTopicRecords({ topic: 'clicks', partitions })
+          await admin.deleteTopicRecords({ topic: 'clicks', partitions })
         }),
       // By a client that has never seen the old one, as after a restart.
       async makeAnew() {

@@ -25,6 +25,7 @@ const name = `measure${process.pid}`
 
 const nowhere: Store = {
   query: async () => [],
+  scan: async () => [],
   insert: async () => {},
   command: async () => {},
   close: async () => {},

@@ -224,6 +224,36 @@ export function storeContract(open: () => Promise<{ store: Store; close(): Promi
     })
   })
 
+  describe('scan', () => {
+    const columns = { name: 'text', at: 'time', short: 'small', id: 'integer' } as const
+    test('rows come as they are, in order', async () => {
+      const name = await table('scanned')
+      const long = 'ü🦆'.repeat(20_000)
+      const texts = ['', ' ', "'", '\\', 'a\tb\nc\0', long, 'x'.repeat(127), 'x'.repeat(128)]
+      const rows = texts.map((text, at) => ({
+        ...{ name: text, at: 4_102_444_800_000 - at, short: 65_535, id: 2 ** 53 - 1 - at },
+      }))
+      await store.insert(
+        name,
+        rows.map(({ name: text, at, id }) => row({ name: text, at: rowTime(at), id: String(id) })),
+      )
+      const sql = `SELECT name, at, toUInt16(65535) AS short, id FROM ${name} WHERE name != {no:String} ORDER BY id DESC`
+      assert.deepEqual([...(await store.scan(sql, columns, { no: 'none' }))], rows)
+      assert.deepEqual([...(await store.scan(`${sql} LIMIT 0`, columns, { no: '' }))], [])
+    })
+
+    test('a query that fails behind a million rows gives none of them', async () => {
+      const sql = `SELECT toString(number) AS name, toDateTime64(0, 3, 'UTC') AS at, toUInt16(0) AS short,
+        toUInt64(throwIf(number = 1000000) + number) AS id FROM numbers(1000001)`
+      await assert.rejects(store.scan(sql, columns), refusal('storeRejected', /395/))
+      const [row] = await store.scan(
+        "SELECT 'a' AS name, toDateTime64(1, 3, 'UTC') AS at, toUInt16(2) AS short, toUInt64(3) AS id",
+        columns,
+      )
+      assert.deepEqual(row, { name: 'a', at: 1000, short: 2, id: 3 })
+    })
+  })
+
   describe('errors', () => {
     const cases: [string, string, RegExp][] = [
       ['SELEC 1', 'storeRejected', /62 SYNTAX_ERROR/],

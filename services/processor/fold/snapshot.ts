@@ -9,14 +9,7 @@ import { createGuard } from './guard.ts'
 import type { Rule } from './rule.ts'
 import { armClosing } from './session.ts'
 import type { Settings } from './settings.ts'
-import {
-  createState,
-  createUser,
-  type Episode,
-  type PartitionState,
-  type Session,
-  type User,
-} from './state.ts'
+import { createState, type Episode, type PartitionState, type Session, type User } from './state.ts'
 import { armTimers } from './timer.ts'
 
 type Jsonable<T> = { [K in keyof T]: T[K] extends number ? number | null : T[K] }
@@ -34,25 +27,59 @@ export function snapshotUser(user: User): string {
 const nan = (value: number | null): number => value ?? Number.NaN
 const lowest = (value: number | null): number => value ?? Number.NEGATIVE_INFINITY
 
-/** The user from his JSON; his open sessions still lack their ids. */
-export function restoreUser(id: string, json: string, version: number): User {
-  const facts = JSON.parse(json) as Jsonable<Omit<User, 'open' | 'episodes'>> & {
+/** Those of a user's times that may be none. */
+type UserTimes = Pick<
+  User,
+  'closedUntilMs' | 'firstSeenMs' | 'lastSeenMs' | 'lastPurchaseMs' | 'returnedMs'
+>
+
+type UserFacts = Omit<User, keyof UserTimes | 'open' | 'episodes'> &
+  Jsonable<UserTimes> & {
     open: Jsonable<Omit<Session, 'ids'>>[]
     episodes: [string, Jsonable<Episode>][]
   }
-  const user = createUser(id)
-  Object.assign(user, facts, {
+
+/** The user from his JSON; his open sessions still lack their ids. */
+export function restoreUser(id: string, json: string, version: number): User {
+  const facts = JSON.parse(json) as UserFacts
+  // Every field by name and in createUser's order: one shape for all users, and nothing is copied twice.
+  return {
     id,
-    version,
+    open: facts.open.map(restoreSession),
     closedUntilMs: lowest(facts.closedUntilMs),
+    clicks: facts.clicks,
+    sessions: facts.sessions,
+    sessionMsSum: facts.sessionMsSum,
+    bounces: facts.bounces,
     firstSeenMs: nan(facts.firstSeenMs),
     lastSeenMs: nan(facts.lastSeenMs),
+    lastEvent: facts.lastEvent,
     lastPurchaseMs: nan(facts.lastPurchaseMs),
+    purchaseDays: facts.purchaseDays,
+    days: facts.days,
+    dayCounts: facts.dayCounts,
+    ledger: facts.ledger,
     returnedMs: nan(facts.returnedMs),
-    open: facts.open.map(session => ({ ...session, cutMs: lowest(session.cutMs), ids: [] })),
+    segments: facts.segments,
+    scores: facts.scores,
+    activityValueMinor: facts.activityValueMinor,
+    purchaseValueMinor: facts.purchaseValueMinor,
+    activityHigh: facts.activityHigh,
+    purchaseHigh: facts.purchaseHigh,
     episodes: new Map(facts.episodes.map(([rule, episode]) => [rule, restoreEpisode(episode)])),
-  })
-  return user
+    closeKeyMs: Number.POSITIVE_INFINITY,
+    timerKeyMs: Number.POSITIVE_INFINITY,
+    version,
+    dirty: false,
+    erased: false,
+  }
+}
+
+function restoreSession(session: Jsonable<Omit<Session, 'ids'>>): Session {
+  const restored = session as Session
+  restored.cutMs = lowest(session.cutMs)
+  restored.ids = []
+  return restored
 }
 
 function restoreEpisode(episode: Jsonable<Episode>): Episode {

@@ -54,7 +54,12 @@ export function openStorePort({ calls, tables, fates }: StoreWorld, life: Life):
 
 /** A result as `scan` gives it, from one as `query` does. */
 function scanned<Of extends Columns>(rows: readonly Row[], columns: Of): ScannedRow<Of>[] {
-  const read = { text: String, integer: Number, time: (value: unknown) => readTime(String(value)) }
+  const read = {
+    text: String,
+    integer: Number,
+    small: Number,
+    time: (value: unknown) => readTime(String(value)),
+  }
   const types = Object.entries(columns)
   return rows.map(
     row =>
