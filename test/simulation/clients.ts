@@ -56,11 +56,29 @@ export function createClients(options: {
   let open = 0
 
   function begin(): void {
+    for (let count = chance.whole(0, 3); count > 0; count--)
+      scheduler.plan(chance.between(0, plan.activeMs), null, 'garbage', sendGarbage)
     for (const [atMs, entries] of visitsOf(plan, chance)) {
       for (const entry of entries) journal.set(entry.id, entry)
       open++
       scheduler.plan(atMs, null, 'client', () => send(entries))
     }
+  }
+
+  /** What no tracker would send, but somebody does. */
+  function sendGarbage(): void {
+    const text = chance.pick([
+      `{"batch": "${payloadMark}"`,
+      `{"batch": []}`,
+      `["${payloadMark}"]`,
+      `{"batch": [{"userId": "user-1", "a": ${'['.repeat(400)}${']'.repeat(400)}}]}`,
+      `{"batch": [{"userId": "user-1", "__proto__": {"note": "${payloadMark}"}}]}`,
+      `{"batch": [{"userId": "${'\\ud800'}", "timestamp": 1e999}, null, 7]}`,
+      '',
+    ])
+    request(Buffer.from(text), null, answer => {
+      if (answer) answers.push(answer.body)
+    })
   }
 
   /** Sends until there is an answer that a tracker does not try again after. */

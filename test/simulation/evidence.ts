@@ -25,7 +25,11 @@ export interface Evidence {
   readonly topics: Topics
   readonly tables: Tables
   /** Every insert that was applied, in order. */
-  readonly inserts: readonly { readonly table: string; readonly rows: readonly Row[] }[]
+  readonly inserts: readonly {
+    readonly atMs: number
+    readonly table: string
+    readonly rows: readonly Row[]
+  }[]
   readonly opened: readonly {
     readonly partition: number
     readonly nextOffset: number
@@ -39,6 +43,8 @@ export interface Evidence {
   readonly failures: readonly Failure[]
   /** Deaths, pauses and losses of webhooks, each of which may leave attempts nobody knows of. */
   readonly disturbances: number
+  /** Requests that a restore of the tables made nobody remember. */
+  readonly excusedRepeats: number
   /** All that was under way came to its end in time. */
   readonly settled: boolean
   readonly unsettled: string

@@ -50,6 +50,8 @@ export type Fault = Window &
     | { readonly kind: 'receiver'; readonly endpoint: number; readonly how: ReceiverFault }
     | { readonly kind: 'answers'; readonly share: number }
     | { readonly kind: 'retention' }
+    /** All stops, the tables are set back to what they were `forMs` before, and all starts again. */
+    | { readonly kind: 'backup' }
   )
 
 export interface Plan {
@@ -68,7 +70,14 @@ export interface Plan {
   /** Numbers of the checkpoints at which whoever comes by dies, ascending. */
   readonly crashes: readonly number[]
   readonly deaths: readonly Death[]
+  readonly damage: Damage | null
 }
+
+/**
+ * What nobody can go on from, done to partition 0 of the clicks while no processor runs: retention took records that
+ * were never folded; the last ones are lost, and others stand in their place; the topic was made anew.
+ */
+export type Damage = 'expired' | 'cut' | 'replaced' | 'recreated'
 
 /** Somebody dies when the nth call of this kind has had its effect, before he hears of it. */
 export interface Death {
@@ -84,6 +93,7 @@ export interface Changes {
   readonly crashes?: readonly number[]
   /** Numbers of deaths that are left out. */
   readonly withoutDeaths?: readonly number[]
+  readonly damage?: Damage
 }
 
 export const clicksTopic = 'ebb.clicks'
@@ -145,11 +155,12 @@ export function planOf(seed: number, changes: Changes = {}): Plan {
     clicks: changes.clicks ?? size.clicks,
     faults: faults.filter((_, index) => !changes.without?.includes(index)),
     crashes: changes.crashes ?? [],
+    damage: changes.damage ?? null,
     deaths: deaths.filter((_, index) => !changes.withoutDeaths?.includes(index)),
   }
 }
 
-type Size = Omit<Plan, 'faults' | 'crashes' | 'deaths'>
+type Size = Omit<Plan, 'faults' | 'crashes' | 'deaths' | 'damage'>
 
 function faultOf(chance: Chance, size: Size): Fault {
   const fromMs = chance.whole(500, activeMs)
@@ -180,6 +191,7 @@ function faultOf(chance: Chance, size: Size): Fault {
     },
     () => ({ kind: 'answers', ...window, share }),
     () => ({ kind: 'retention', ...window }),
+    () => ({ kind: 'backup', ...window }),
   ]
   return chance.pick(kinds)()
 }

@@ -1,6 +1,7 @@
 /**
  * npm run sim -- --seed N [--crash k[,k2]] [--clicks n] [--without 0,2] [--without-deaths 1]   one simulation; [--trace] tells it all
  *                --seed N --crashes                                                 one for each of its checkpoints
+ *                --seed N --shrink                                                  the smallest that still fails
  *                --seeds A..B [--crashes] [--workers n]      many; goes on where it stopped, by the file of --state
  *                                                 [--fresh]            from the beginning, and keeps no account
  *
@@ -10,6 +11,7 @@ import { parseArgs } from 'node:util'
 import { campaign } from './campaign.ts'
 import { type Outcome, outcomeOf, type Scenario } from './outcome.ts'
 import { faultCount } from './plan.ts'
+import { shrink } from './shrink.ts'
 
 const { values } = parseArgs({
   options: {
@@ -21,6 +23,7 @@ const { values } = parseArgs({
     without: { type: 'string' },
     'without-deaths': { type: 'string' },
     trace: { type: 'boolean' },
+    shrink: { type: 'boolean', default: false },
     state: { type: 'string', default: 'data/simulation.json' },
     fresh: { type: 'boolean', default: false },
     workers: { type: 'string' },
@@ -66,6 +69,15 @@ async function runOne(): Promise<boolean> {
   return violations.length === 0
 }
 
+async function runSmallest(): Promise<boolean> {
+  const scenario = await shrink(scenarioOf(), line => console.error(line))
+  const outcome = await outcomeOf(scenario)
+  printPlan(outcome)
+  for (const violation of outcome.violations) print(violation)
+  print(scenario)
+  return outcome.violations.length === 0
+}
+
 /** A run without a crash counts the checkpoints; then one run dies at each of them. */
 async function runCrashes(): Promise<boolean> {
   const scenario = scenarioOf()
@@ -100,5 +112,7 @@ const well = values.seeds
   ? await runMany(values.seeds)
   : values.crashes
     ? await runCrashes()
-    : await runOne()
+    : values.shrink
+      ? await runSmallest()
+      : await runOne()
 process.exitCode = well ? 0 : 1

@@ -22,6 +22,8 @@ export interface Supervisor {
   /** Dies at once; comes again after `forMs`. */
   kill(process: Process, forMs: number): void
   dies(life: Life): void
+  /** All die, and none starts before `forMs` are over. */
+  haltAll(forMs: number): void
   named(service: string): Process | undefined
   /** Ends in order; it does not come again. */
   leave(process: Process, left: () => void): void
@@ -42,6 +44,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   const processes: Process[] = []
   const skews = new Map<string, number>()
   let lives = 0
+  let haltedUntilMs = 0
 
   function born(service: string): Life {
     const name = `${service}#${++lives}`
@@ -50,6 +53,12 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   }
 
   function begin(process: Process): void {
+    if (process.leaving) return
+    const haltedMs = haltedUntilMs - scheduler.nowMs()
+    if (haltedMs > 0) {
+      scheduler.plan(haltedMs, null, `start ${process.service}`, () => begin(process))
+      return
+    }
     const life = born(process.service)
     process.life = life
     process.running = null
@@ -80,7 +89,8 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   return {
     processes,
     start(service) {
-      const process = { service, life: born(service), running: null, leaving: false }
+      const unborn = { ...born(service), alive: false }
+      const process = { service, life: unborn, running: null, leaving: false }
       processes.push(process)
       begin(process)
     },
@@ -88,6 +98,10 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     dies(life) {
       const process = processes.find(one => one.life === life)
       if (process) kill(process, chance.between(50, 3_000))
+    },
+    haltAll(forMs) {
+      haltedUntilMs = scheduler.nowMs() + forMs
+      for (const process of processes) kill(process, forMs)
     },
     named: service => processes.find(process => process.service === service),
     leave(process, left) {

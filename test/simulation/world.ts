@@ -41,7 +41,7 @@ export async function simulate(
   const endVirtualTime = useVirtualTime(scheduler, chance('services'))
   const topics = createTopics(() => startMs + Math.floor(scheduler.nowMs()))
   const tables = createTables()
-  const evidence = collect(tables)
+  const evidence = collect(tables, scheduler.nowMs)
   const calls: Calls = createCalls({
     scheduler,
     chance: chance('calls'),
@@ -112,7 +112,8 @@ export async function simulate(
     for (const service of servicesOf(plan)) supervisor.start(service)
     operators.begin()
     clients.begin()
-    applyFaults({ plan, scheduler, supervisor, topics, tables, evidence })
+    const { received } = receivers
+    applyFaults({ plan, scheduler, supervisor, topics, tables, evidence, received })
     let over = false
     const settledOf = () => unsettled(topics, tables)
     const look = () => {
@@ -149,18 +150,19 @@ export async function simulate(
   }
 }
 
-function collect(tables: Tables) {
+function collect(tables: Tables, nowMs: () => number) {
   const evidence = {
-    inserts: [] as { table: string; rows: readonly Row[] }[],
+    inserts: [] as { atMs: number; table: string; rows: readonly Row[] }[],
     opened: [] as Evidence['opened'][number][],
     logs: [] as LogLine[],
     failures: [] as Failure[],
     disturbances: 0,
+    excusedRepeats: 0,
     settled: false,
     unsettled: '',
     calmAtMs: 0,
   }
-  tables.onInsert = (table, rows) => evidence.inserts.push({ table, rows })
+  tables.onInsert = (table, rows) => evidence.inserts.push({ atMs: nowMs(), table, rows })
   return evidence
 }
 
@@ -186,8 +188,29 @@ function unsettled(topics: Topics, tables: Tables): string {
     const seen = JSON.parse(String(rowOf(alertsTopic, partition)?.state ?? '{}')).seenOffset ?? 0
     if (seen < endOffset) return `${alertsTopic} ${partition} is at ${seen} of ${endOffset}`
   }
+  const untold = untoldChange(tables, topics.count(clicksTopic))
+  if (untold) return untold
   const open = answerQuery(tables, openDeliveriesSql)
   return open.length === 0 ? '' : `${open.length} deliveries are open`
+}
+
+/** A rule or setting that some partition does not hold yet. */
+function untoldChange(tables: Tables, partitions: number): string | undefined {
+  const newest = new Map<string, number>()
+  const note = (key: string, revision: unknown) =>
+    newest.set(key, Math.max(newest.get(key) ?? 0, Number(revision)))
+  for (const row of tables.rows('rules')) note(`rule:${row.rule_id}`, row.revision)
+  for (const row of tables.rows('controls')) note(String(row.kind), row.revision)
+  for (let partition = 0; partition < partitions; partition++) {
+    const row = tables
+      .rows('progress')
+      .find(one => one.topic === clicksTopic && one.partition === partition)
+    const held = new Map<string, number>(JSON.parse(String(row?.state ?? '{}')).revisions ?? [])
+    for (const [key, revision] of newest)
+      if ((held.get(key) ?? 0) < revision)
+        return `partition ${partition} does not hold revision ${revision} of ${key}`
+  }
+  return undefined
 }
 
 /** Keeps what is logged; errors with all that pino would write of them. */

@@ -82,7 +82,7 @@ function endFault(row: Row | undefined, taken: boolean, off: boolean): string | 
 }
 
 /** A message that an endpoint has taken comes again only where nobody could know that it had. */
-function checkRepeats({ received, disturbances, plan }: Evidence): string[] {
+function checkRepeats({ received, disturbances, excusedRepeats, plan }: Evidence): string[] {
   const times = new Map<string, number>()
   let unheard = 0
   for (const one of received) {
@@ -93,7 +93,8 @@ function checkRepeats({ received, disturbances, plan }: Evidence): string[] {
   }
   let repeats = 0
   for (const count of times.values()) repeats += count - 1
-  const allowed = unheard + disturbances * webhookSettings.endpointMax * plan.endpoints
+  const allowed =
+    unheard + excusedRepeats + disturbances * webhookSettings.endpointMax * plan.endpoints
   return repeats > allowed
     ? [`I4: ${repeats} messages came again, and ${allowed} may have been under way`]
     : []

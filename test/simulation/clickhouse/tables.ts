@@ -13,6 +13,8 @@ export interface Tables {
   rows(table: string): Row[]
   /** ALTER TABLE ... DELETE WHERE. */
   remove(table: string, isGone: (row: Row) => boolean): void
+  /** All as it is now, to be put back by calling it. */
+  backup(): () => void
   /** Called after each insert that was applied. */
   onInsert: (table: string, rows: readonly Row[]) => void
 }
@@ -40,6 +42,12 @@ export function createTables(): Tables {
     remove(name, isGone) {
       const table = held.get(name)!
       for (const [key, row] of table) if (isGone(row)) table.delete(key)
+    },
+    backup() {
+      const copies = [...held].map(([name, rows]) => [name, new Map(rows)] as const)
+      return () => {
+        for (const [name, rows] of copies) held.set(name, new Map(rows))
+      }
     },
     onInsert: () => {},
   }
