@@ -32,7 +32,7 @@ export async function startInContainers(count: 1 | 3): Promise<Brokers | string>
   const there = await Promise.all(images.map(isThere))
   const image = images.find((_, index) => there[index])
   if (!image) return `Docker has none of the images ${images.join(', ')}.`
-  await removeOrphans(client)
+  await removeWhere(client, ({ Labels }) => !existsSync(`/proc/${Labels[label]}`))
   const port = await freePorts(2 * count)
   const reaps = await isThere(reaperImage)
   const numbers = Array.from({ length: count }, (_, broker) => broker)
@@ -142,16 +142,24 @@ function supervised(
     restarted: broker => restarts.get(broker)!.promise,
     async stop() {
       stopping = true
-      await Promise.all(running.map(container => container.stop()))
+      await Promise.all(running.map(container => container.stop({ remove: false })))
+      // One that was starting again is removed by testcontainers already, which takes its end for a fault.
       await Promise.all(keepers)
+      const ids = running.map(container => container.getId())
+      await removeWhere(client, ({ Id }) => ids.includes(Id))
     },
   }
 }
 
-async function removeOrphans(client: ContainerRuntimeClient): Promise<void> {
-  for (const { Id, Labels } of await client.container.list()) {
-    const owner = Labels[label]
-    if (owner === undefined || existsSync(`/proc/${owner}`)) continue
+async function removeWhere(
+  client: ContainerRuntimeClient,
+  condition: (container: {
+    readonly Id: string
+    readonly Labels: Record<string, string>
+  }) => boolean,
+): Promise<void> {
+  const filters = { label: [label] }
+  const found = await client.container.dockerode.listContainers({ all: true, filters })
+  for (const { Id } of found.filter(condition))
     await client.container.getById(Id).remove({ force: true, v: true })
-  }
 }
