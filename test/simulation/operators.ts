@@ -109,6 +109,12 @@ export function createOperators(options: {
     topics.append(clicksTopic, topics.partitionOf(clicksTopic, record.key!), [record])
   }
 
+  function appendErasure(): void {
+    const userId = `user-${chance.whole(1, plan.users)}`
+    const record = { key: userId, value: encodeRecord({ kind: 'erase', userId }) }
+    topics.append(clicksTopic, topics.partitionOf(clicksTopic, userId), [record])
+  }
+
   function appendToAll(record: Parameters<typeof encodeRecord>[0]): void {
     for (let partition = 0; partition < plan.partitions; partition++)
       topics.append(clicksTopic, partition, [{ key: null, value: encodeRecord(record) }])
@@ -128,6 +134,7 @@ export function createOperators(options: {
       ),
     appendForeign,
     appendForeign,
+    appendErasure,
     () => appendToAll({ kind: 'tick', atMs: nowMs(), writer: 'a stranger' }),
   ]
 

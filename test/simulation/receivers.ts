@@ -4,6 +4,7 @@ import type { Calls, Fate } from './calls.ts'
 import type { Chance } from './chance.ts'
 import type { Fates } from './fates.ts'
 import type { Life, Scheduler } from './scheduler.ts'
+import { webhookSettings } from './services.ts'
 import { startMs } from './virtual-time.ts'
 
 export interface Received {
@@ -95,7 +96,8 @@ export function createReceivers(options: {
       post(url, { headers, body, signal }) {
         const endpoint = Number(/receiver-(\d+)/.exec(url)?.[1])
         const { code, headers: answered = {}, fate } = reaction(endpoint)
-        const unheard = fate.outcome === 'lost'
+        const tookMs = fate.delayMs + fate.answerMs
+        const unheard = fate.outcome === 'lost' || tookMs > webhookSettings.totalTimeoutMs - 10
         const arrive = (): Answer => {
           const atMs = scheduler.nowMs()
           received.push({ atMs, endpoint, headers, body, code, unheard, by: life.name })

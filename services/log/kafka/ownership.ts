@@ -53,7 +53,7 @@ export async function ownShare(options: OwnOptions): Promise<SharedOwnership> {
       owner,
       earlier: lives.get(partition) ?? Promise.resolve(),
       async open(offset) {
-        await checkOffset(topic, partition, offset)
+        await checkOffset(topic, partition, offset).catch(unlessRetriable)
         return feed.open(partition, offset)
       },
       expired() {
@@ -154,6 +154,11 @@ export async function ownShare(options: OwnOptions): Promise<SharedOwnership> {
       return stopped
     },
   }
+}
+
+/** A log that does not answer now is asked again by the feed: the partition waits for it and does not fail. */
+function unlessRetriable(error: unknown): void {
+  if (!(error instanceof EbbError && error.retriable)) throw error
 }
 
 function grown(name: string, before: number, now: number): EbbError {

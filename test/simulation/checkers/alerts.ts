@@ -1,19 +1,25 @@
 /** I3, alerts complete: those of the oracle, no other, one body for each message. I9: of a user in their order. */
 import { decodeAlert } from '../../../services/log/codec.ts'
+import type { LogRecord } from '../../../services/log/log.ts'
 import type { AlertRecord } from '../../../services/log/record.ts'
 import type { Evidence } from '../evidence.ts'
 import type { Topics } from '../kafka/topics.ts'
 import { alertsTopic } from '../plan.ts'
+import { erasuresOn } from './erasures.ts'
 import type { Reference } from './reference.ts'
 
 export function alertsOn(topics: Topics): { alert: AlertRecord; bytes: string }[] {
   const alerts: { alert: AlertRecord; bytes: string }[] = []
   for (let partition = 0; partition < topics.count(alertsTopic); partition++)
-    for (const { value } of topics.at(alertsTopic, partition).records) {
-      const alert = decodeAlert(value)
-      if ('messageId' in alert) alerts.push({ alert, bytes: value!.toString('base64') })
-    }
+    alerts.push(...alertsOf(topics.at(alertsTopic, partition).records))
   return alerts
+}
+
+export function alertsOf(records: readonly LogRecord[]): { alert: AlertRecord; bytes: string }[] {
+  return records.flatMap(({ value }) => {
+    const alert = decodeAlert(value)
+    return 'messageId' in alert ? [{ alert, bytes: value!.toString('base64') }] : []
+  })
 }
 
 export function checkAlerts(evidence: Evidence, reference: Reference): string[] {
@@ -36,9 +42,16 @@ export function checkAlerts(evidence: Evidence, reference: Reference): string[] 
   return [...wrong, ...checkRows(evidence, reference), ...checkOrder(evidence, reference)]
 }
 
-function checkRows({ tables }: Evidence, { alerts }: Reference): string[] {
+/** Of who was erased, other checkers say what is left. */
+function checkRows({ tables, topics }: Evidence, reference: Reference): string[] {
   const wrong: string[] = []
-  const rows = new Map(tables.rows('alerts').map(row => [row.message_id, row]))
+  const erased = erasuresOn(topics)
+  const alerts = reference.alerts.filter(({ userId }) => !erased.has(userId))
+  const rows = new Map(
+    tables
+      .rows('alerts')
+      .flatMap(row => (erased.has(String(row.user_id)) ? [] : [[row.message_id, row]])),
+  )
   for (const alert of alerts) {
     const row = rows.get(alert.message)
     const found = row && [row.alert_id, row.rule_id, row.rule_version, row.user_id, row.status]

@@ -6,6 +6,7 @@ import type { Evidence } from '../evidence.ts'
 import { checkAccounting } from './accounting.ts'
 import { checkAlerts } from './alerts.ts'
 import { checkDeliveries } from './deliveries.ts'
+import { checkErasures } from './erasures.ts'
 import { checkJournal } from './journal.ts'
 import { checkLiveness } from './liveness.ts'
 import { checkProgress } from './progress.ts'
@@ -28,6 +29,7 @@ export async function checkAll(evidence: Evidence): Promise<string[]> {
     ...checkDeliveries(evidence),
     ...checkProgress(evidence, reference),
     ...checkAccounting(evidence, reference),
+    ...checkErasures(evidence),
     ...checkSecrets(evidence),
   ]
 }

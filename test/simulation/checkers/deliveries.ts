@@ -9,6 +9,7 @@ import { endpointId, secretOf } from '../operators.ts'
 import { webhookSettings } from '../services.ts'
 import { startMs } from '../virtual-time.ts'
 import { alertsOn } from './alerts.ts'
+import { erasuresOn } from './erasures.ts'
 
 export function checkDeliveries(evidence: Evidence): string[] {
   const sent = new Map(
@@ -16,10 +17,16 @@ export function checkDeliveries(evidence: Evidence): string[] {
       alert.send ? [[alert.messageId, alert]] : [],
     ),
   )
+  const erased = erasuresOn(evidence.topics)
   const bodies = new Map([...sent].map(([id, { body }]) => [id, body]))
   return [
     ...checkRequests(evidence, bodies),
-    ...checkEnds(evidence, [...sent.keys()]),
+    ...checkEnds(
+      evidence,
+      [...sent.values()]
+        .filter(({ userId }) => !erased.has(userId))
+        .map(({ messageId }) => messageId),
+    ),
     ...checkRepeats(evidence),
   ]
 }

@@ -2,6 +2,7 @@
 import { decodeRecord } from '../../../services/log/codec.ts'
 import type { Evidence } from '../evidence.ts'
 import { clicksTopic } from '../plan.ts'
+import { erasuresOn } from './erasures.ts'
 
 export function checkJournal({ journal, topics, tables }: Evidence): string[] {
   const onLog = new Set<string>()
@@ -15,13 +16,14 @@ export function checkJournal({ journal, topics, tables }: Evidence): string[] {
   for (const row of tables.rows('clicks'))
     if (row.properties !== '') inTables.add(JSON.parse(String(row.properties)).journal)
   const refused = new Set(tables.rows('rejects').map(row => `${row.user_id} ${row.event_id}`))
+  const erased = erasuresOn(topics)
   const wrong: string[] = []
-  for (const { id, event, confirmed } of journal.values()) {
+  for (const { id, userId, event, confirmed } of journal.values()) {
     if (!confirmed) continue
     if (!onLog.has(id)) wrong.push(`I1: ${id} was confirmed and is not on the log`)
     // A copy of an event that has a row already is named in rejects.
     const known = inTables.has(id) || refused.has(`${event.userId} ${event.messageId}`)
-    if (!known && event.messageId !== undefined)
+    if (!known && event.messageId !== undefined && !erased.has(userId))
       wrong.push(`I1: ${id} was confirmed and has no row`)
   }
   return wrong

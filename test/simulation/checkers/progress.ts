@@ -3,12 +3,14 @@ import { decodeRecord } from '../../../services/log/codec.ts'
 import { recordHash } from '../../../services/processor/folded.ts'
 import type { Evidence } from '../evidence.ts'
 import { clicksTopic } from '../plan.ts'
+import { erasuresOn } from './erasures.ts'
 import type { Reference } from './reference.ts'
 
 export function checkProgress(evidence: Evidence, reference: Reference): string[] {
   const { topics, inserts, opened } = evidence
   const wrong: string[] = []
   const stored = new Set<string>()
+  const erased = erasuresOn(topics)
   const alerts = reference.tables.rows('alerts')
   for (const { table, rows } of inserts) {
     if (table === 'clicks' || table === 'rejects')
@@ -21,7 +23,8 @@ export function checkProgress(evidence: Evidence, reference: Reference): string[
       const { records } = topics.at(clicksTopic, partition)
       const missing = records.slice(0, next).find(record => {
         const { kind } = decodeRecord(record.value)
-        return (kind === 'click' || kind === 'dead') && !stored.has(`${partition} ${record.offset}`)
+        if (kind !== 'click' && kind !== 'dead') return false
+        return !stored.has(`${partition} ${record.offset}`) && !erased.has(record.key ?? '')
       })
       if (missing)
         wrong.push(`I5: progress of ${partition} was ${next} when ${missing.offset} was not stored`)

@@ -2,6 +2,7 @@
 import type { Row, Tables } from '../clickhouse/tables.ts'
 import type { Evidence } from '../evidence.ts'
 import { clicksTopic } from '../plan.ts'
+import { erasuresOn } from './erasures.ts'
 import type { Reference } from './reference.ts'
 
 /** By table: what identifies a row, and what may differ. */
@@ -48,15 +49,17 @@ function textOf(row: Row, free: readonly string[]): string {
   return JSON.stringify(row, (column, value) => (free.includes(column) ? undefined : value))
 }
 
-export function checkSessions({ tables }: Evidence, { sessions }: Reference): string[] {
+export function checkSessions({ tables, topics }: Evidence, { sessions }: Reference): string[] {
+  const erased = erasuresOn(topics)
   const found = new Map<string, string>()
   for (const row of tables.rows('sessions')) {
-    if (!row.final) continue
+    if (!row.final || erased.has(String(row.user_id))) continue
     const facts = [row.user_id, row.start, row.end, row.clicks, row.first_event, row.last_event]
     found.set(`${row.session_id} ${row.part}`, [...facts, Number(row.value)].join(' '))
   }
   const wrong: string[] = []
   for (const { id, part, userId, start, end, clicks, first, last, value } of sessions) {
+    if (erased.has(userId)) continue
     const key = `${id} ${part}`
     const expected = [userId, start, end, clicks, first, last, value].join(' ')
     if (found.get(key) !== expected)

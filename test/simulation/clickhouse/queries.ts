@@ -17,8 +17,13 @@ export function timeText(ms: unknown): string {
   return new Date(int(ms)).toISOString().replace('T', ' ').slice(0, -1)
 }
 
+const shortened = new Map<string, string>()
+
+/** The text without line breaks; of each text it is made once. */
 function oneLine(sql: string): string {
-  return sql.replace(/\s+/g, ' ').trim()
+  const line = shortened.get(sql) ?? sql.replace(/\s+/g, ' ').trim()
+  shortened.set(sql, line)
+  return line
 }
 
 /** The newest of each key, by the order given. */
