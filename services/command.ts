@@ -122,6 +122,7 @@ export async function runCommand(args: readonly string[]): Promise<void> {
     await createProgram().parseAsync(args, { from: 'user' })
   } catch (error) {
     process.stderr.write(`ebb: ${sentenceOf(error)}\n`)
-    process.exitCode = 1
+    // A command may have said already how it failed.
+    process.exitCode ??= 1
   }
 }

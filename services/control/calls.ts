@@ -3,6 +3,9 @@ import { auditAndKeep, type KeptAudit } from '../audit/keep.ts'
 import { EbbError } from '../base/errors.ts'
 import { wallClock } from '../base/time.ts'
 import { goLive } from '../collector/live.ts'
+import type { Check } from '../doctor/check.ts'
+import { examineDirectory } from '../doctor/disk.ts'
+import { examineProject } from '../doctor/doctor.ts'
 import type { Log, NewRecord } from '../log/log.ts'
 import { parseRules, readRuleValues } from '../processor/pipe/options.ts'
 import type { Store } from '../store/store.ts'
@@ -19,7 +22,7 @@ export interface Project {
   readonly project: string
   readonly partitions: number
   readonly epoch: number
-  readonly log: Pick<Log, 'append' | 'bounds' | 'read'>
+  readonly log: Pick<Log, 'append' | 'bounds' | 'partitions' | 'read'>
   readonly store: Store
   readonly clicksTopic: string
   readonly alertsTopic: string
@@ -29,6 +32,8 @@ export interface Project {
   readonly directory: string
   /** The project's clock: the wall's, or a replay's. */
   readonly clock: () => number
+  /** Whether that is a replay's, which says nothing of the wall's. */
+  readonly replay: boolean
   /** Opens the secrets of endpoints. */
   openKey(): Promise<SecretKey>
   /** Resolves when all that is on the clicks topic now is folded and in the tables. */
@@ -125,6 +130,14 @@ export function projectCalls(project: Project) {
 
     async erase({ userId }: { userId: string }): Promise<Erased> {
       return eraseUser(project, userId)
+    },
+
+    /** Of a project in one process: its servers are looked at without opening a project. */
+    async examine(): Promise<readonly Check[]> {
+      const { alertsTopic, clock, replay } = project
+      const places = { log, store, clicksTopic, alertsTopic, partitions }
+      const checks = await examineProject({ ...places, clock, wallClock, replay })
+      return [...checks, ...(await examineDirectory(project.directory))]
     },
 
     async live(): Promise<void> {

@@ -26,10 +26,11 @@ export async function eraseUser(project: Project, userId: string): Promise<Erase
   const record = { key: userId, value: encodeRecord({ kind: 'erase', userId }) }
   await log.append(clicksTopic, partition, [record])
   await project.caughtUp()
-  const { endOffset } = await log.bounds(alertsTopic, partition)
+  const alertsPartition = partitionOf(userId, await log.partitions(alertsTopic))
+  const { endOffset } = await log.bounds(alertsTopic, alertsPartition)
   const untilMs = steadyClock() + (project.delivers ? webhooksMsMax : 0)
   for (;;) {
-    const webhooksKnow = await isRead(store, alertsTopic, partition, endOffset)
+    const webhooksKnow = await isRead(store, alertsTopic, alertsPartition, endOffset)
     if (webhooksKnow || steadyClock() >= untilMs) return { webhooksKnow }
     await pause(pollIntervalMs, new AbortController().signal)
   }

@@ -3,6 +3,8 @@ import { type Command, Option } from 'commander'
 import { differencesOf, showAudit } from '../audit/show.ts'
 import { wallClock } from '../base/time.ts'
 import { addImportCommand } from '../collector/import/command.ts'
+import { type Check, showChecks, statusOf } from '../doctor/check.ts'
+import { examineServers } from '../doctor/doctor.ts'
 import { readText, testRules } from './backtest.ts'
 import type { ProjectCalls } from './calls.ts'
 import { connectTo, type Whereabouts } from './connect.ts'
@@ -30,6 +32,7 @@ export function addProjectCommands(
   addEndpoints(program, print)
   addLooking(program, print)
   addLog(program, partition)
+  addDoctor(program, print)
 }
 
 function whereabouts(command: Command): Whereabouts {
@@ -197,4 +200,30 @@ function addLog(program: Command, partition: (text: string) => number): void {
     .action(async (options: { partition?: number }, command: Command) =>
       withCalls(command, false, calls => dumpCommand(calls, options.partition)),
     )
+}
+
+function addDoctor(program: Command, print: Print): void {
+  subcommand(
+    program,
+    'doctor',
+    'look at Kafka, ClickHouse, partitions, changes, deliveries, clocks and disks, and say what is wrong',
+  ).action(async (_options: unknown, command: Command) => {
+    // What is found wrong is status 1; a project that cannot even be found is 2.
+    const checks = await examine(command).catch(error => {
+      process.exitCode = 2
+      throw error
+    })
+    print(showChecks(checks))
+    process.exitCode = statusOf(checks)
+  })
+}
+
+async function examine(command: Command): Promise<readonly Check[]> {
+  const { servers } = whereabouts(command)
+  if (servers) return examineServers(servers)
+  let checks: readonly Check[] = []
+  await withCalls(command, false, async calls => {
+    checks = await calls.examine()
+  })
+  return checks
 }

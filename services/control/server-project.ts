@@ -50,6 +50,7 @@ export async function openServerProject(
       ...{ project, partitions, epoch, log, store, clicksTopic, clock: wallClock },
       alertsTopic: servers.alertsTopic,
       delivers: true,
+      replay: false,
       directory: options.directory,
       openKey: () => openPresentKey(options.keyDirectory),
       caughtUp,

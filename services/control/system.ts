@@ -110,6 +110,7 @@ async function open(options: SystemOptions, stops: Stops): Promise<System> {
   return {
     ...{ directory, project, partitions, epoch, log, store, clicksTopic, alertsTopic, clock },
     delivers: options.delivers,
+    replay: clock !== wallClock,
     ...{ processor, webhooks, key, broadcaster },
     isLive: () => states().some(state => state.imports === 'over'),
     clockMs() {

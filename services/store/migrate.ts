@@ -24,10 +24,11 @@ export async function migrate(store: Store, folder: URL = shippedFolder): Promis
     (number UInt32, name String, sha256 FixedString(64), at DateTime64(3, 'UTC') DEFAULT now64(3))
     ENGINE = ReplacingMergeTree(at) ORDER BY number`)
   const migrations = await readMigrations(folder)
-  const rows = await store.query<{ number: number; name: string; sha256: string }>(
-    'SELECT number, name, sha256 FROM migrations FINAL ORDER BY number',
-  )
-  for (const row of rows) checkApplied(row, migrations)
+  const rows = await readApplied(store)
+  for (const row of rows) {
+    const fault = appliedFault(row, migrations)
+    if (fault) throw new EbbError('storeRejected', fault)
+  }
   const applied = new Set(rows.map(row => row.number))
   const missing = migrations.filter(migration => !applied.has(migration.number))
   for (const { number, name, sha256, statements } of missing) {
@@ -35,6 +36,33 @@ export async function migrate(store: Store, folder: URL = shippedFolder): Promis
     await store.insert('migrations', [{ number, name, sha256 }])
   }
   return missing.map(migration => migration.name)
+}
+
+/** How the store's tables differ from those of this Ebb, as sentences; changes nothing. */
+export async function migrationFaults(
+  store: Store,
+  folder: URL = shippedFolder,
+): Promise<string[]> {
+  const migrations = await readMigrations(folder)
+  const rows = await readApplied(store)
+  const applied = new Set(rows.map(row => row.number))
+  const missing = migrations.filter(({ number }) => !applied.has(number)).map(({ name }) => name)
+  const faults = rows.flatMap(row => appliedFault(row, migrations) ?? [])
+  if (missing.length > 0)
+    faults.push(
+      `The store lacks ${missing.join(', ')}: it is older than this Ebb; stop the processors and start those of this version.`,
+    )
+  return faults
+}
+
+interface Applied {
+  readonly number: number
+  readonly name: string
+  readonly sha256: string
+}
+
+function readApplied(store: Store): Promise<Applied[]> {
+  return store.query<Applied>('SELECT number, name, sha256 FROM migrations FINAL ORDER BY number')
 }
 
 /** The files NNN_name.sql of a folder, by number. */
@@ -56,19 +84,11 @@ function statementsOf(text: string): string[] {
   return parts.map(part => part.trim()).filter(part => part !== '')
 }
 
-function checkApplied(
-  row: { number: number; name: string; sha256: string },
-  migrations: Migration[],
-) {
+function appliedFault(row: Applied, migrations: readonly Migration[]): string | undefined {
   const migration = migrations.find(({ number }) => number === row.number)
   if (!migration)
-    throw new EbbError(
-      'storeRejected',
-      `The store has migration ${row.name}, which this Ebb does not know: it is older than the store.`,
-    )
+    return `The store has migration ${row.name}, which this Ebb does not know: it is older than the store.`
   if (migration.sha256 !== row.sha256)
-    throw new EbbError(
-      'storeRejected',
-      `Migration ${migration.name} was changed after it was applied: put it back, and add a new file.`,
-    )
+    return `Migration ${migration.name} was changed after it was applied: put it back, and add a new file.`
+  return undefined
 }

@@ -177,7 +177,10 @@ test('the dump of a partition through the pipe gives the sessions of the tables'
   for (const partition of [0, 1, 2, 3]) {
     const dump = await did(['log', 'dump', '--partition', `${partition}`])
     const piped = await did(['pipe', '--clock', 'log'], dump)
-    starts = [...starts, ...[...piped.matchAll(/"session":\{.*?"start":(\d+)/g)].map(found => found[1]!)]
+    starts = [
+      ...starts,
+      ...[...piped.matchAll(/"session":\{.*?"start":(\d+)/g)].map(found => found[1]!),
+    ]
   }
   const rows = await store.query<{ start: string }>(
     'SELECT toUnixTimestamp64Milli(start) AS start FROM sessions FINAL ORDER BY start',

@@ -37,7 +37,12 @@ export interface Cluster {
   refreshMetadataIfNecessary(): Promise<void>
   findBroker(node: { nodeId: string }): Promise<Broker>
   findControllerBroker(): Promise<Broker>
-  findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number }[]
+  findTopicPartitionMetadata(topic: string): readonly {
+    readonly partitionId: number
+    readonly replicas: readonly number[]
+    /** Those of the replicas that are in sync. */
+    readonly isr: readonly number[]
+  }[]
   findLeaderForPartitions(topic: string, partitions: readonly number[]): Record<string, number[]>
   findGroupCoordinator(group: { groupId: string }): Promise<Broker>
   getNodeIds(): readonly string[]

@@ -1,0 +1,79 @@
+/** Alerts on their way out: what waits, what was given up, and whether anybody reads. */
+import type { Log } from '../log/log.ts'
+import type { Store } from '../store/store.ts'
+import { listEndpoints } from '../webhooks/endpoints.ts'
+import { readProgress } from '../webhooks/progress.ts'
+import { type Check, orOk, partitionsText, warn, wrong } from './check.ts'
+
+export interface DeliverySource {
+  readonly log: Pick<Log, 'bounds' | 'partitions'>
+  readonly store: Store
+  readonly alertsTopic: string
+  /** The project's clock, by which deliveries are due. */
+  readonly clock: () => number
+}
+
+/** An attempt that is due is made at once, or after those before it. */
+const overdueMs = 5 * 60_000
+const deadDays = 7
+
+export async function examineDeliveries(source: DeliverySource): Promise<readonly Check[]> {
+  const { store, clock } = source
+  const area = 'deliveries'
+  const endpoints = await listEndpoints(store)
+  const [row] = await store.query<Record<'open' | 'overdue' | 'dead', string>>(
+    `SELECT countIf(next_at IS NOT NULL) AS open,
+            countIf(next_at < fromUnixTimestamp64Milli({due:Int64}, 'UTC')) AS overdue,
+            countIf(status = 'dead' AND at > fromUnixTimestamp64Milli({recent:Int64}, 'UTC')) AS dead
+     FROM (SELECT * FROM deliveries ORDER BY attempt DESC, version DESC LIMIT 1 BY message_id, endpoint_id)`,
+    {
+      due: String(Math.round(clock() - overdueMs)),
+      recent: String(Math.round(clock() - deadDays * 86_400_000)),
+    },
+  )
+  const faults: Check[] = []
+  const unread = endpoints.length > 0 ? await readUnread(source) : []
+  if (unread.length > 0)
+    faults.push(
+      wrong(
+        area,
+        `Alerts of ${partitionsText(unread)} are not read by the webhooks: start the service, or see its /readyz.`,
+      ),
+    )
+  if (Number(row!.overdue) > 0)
+    faults.push(
+      wrong(
+        area,
+        `${row!.overdue} attempts are overdue for more than 5 min: start webhooks, or see their /readyz.`,
+      ),
+    )
+  if (Number(row!.dead) > 0)
+    faults.push(
+      warn(
+        area,
+        `${row!.dead} were given up within ${deadDays} days: SELECT * FROM deliveries WHERE status = 'dead'.`,
+      ),
+    )
+  for (const { id, url, disabled } of endpoints)
+    if (disabled)
+      faults.push(
+        warn(
+          area,
+          `Endpoint ${id} (${url}) answered 410 Gone and gets nothing more: remove it, or add it anew.`,
+        ),
+      )
+  const says = `${endpoints.length} endpoints; ${row!.open} deliveries wait for an attempt.`
+  return orOk(faults, area, says)
+}
+
+/** Partitions with alerts that stand on the log without deliveries. */
+async function readUnread({ log, store, alertsTopic }: DeliverySource) {
+  const unread: number[] = []
+  const partitions = await log.partitions(alertsTopic)
+  for (let partition = 0; partition < partitions; partition++) {
+    const progress = await readProgress(store, alertsTopic, partition)
+    const { startOffset, endOffset } = await log.bounds(alertsTopic, partition)
+    if ((progress?.seenOffset ?? startOffset) < endOffset) unread.push(partition)
+  }
+  return unread
+}

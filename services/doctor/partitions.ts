@@ -1,0 +1,207 @@
+/** The partitions of clicks: how far the tables are behind, and what is not yet in force on some of them. */
+import { readBroadcasts } from '../control/project.ts'
+import { readRevisions } from '../control/standing.ts'
+import { decodeRecord } from '../log/codec.ts'
+import type { Bounds, Log } from '../log/log.ts'
+import { readTime } from '../store/rows.ts'
+import type { Store } from '../store/store.ts'
+import { type Check, durationText, ok, orOk, partitionsText, warn, wrong } from './check.ts'
+
+export interface PartitionSource {
+  readonly log: Pick<Log, 'bounds' | 'read'>
+  readonly store: Store
+  readonly clicksTopic: string
+  readonly partitions: number
+  /** The project's clock, which stamps what enters the log where that is Ebb's own. */
+  readonly clock: () => number
+  readonly wallClock: () => number
+  /** The clock is a replay's: it says nothing of the wall's. */
+  readonly replay: boolean
+}
+
+interface Stand {
+  readonly partition: number
+  readonly bounds: Bounds
+  /** Undefined: nothing of it was folded yet. */
+  readonly nextOffset: number | undefined
+  readonly writtenMs: number
+  readonly clockMs: number
+  readonly held: string
+  readonly live: boolean
+}
+
+/** A processor writes progress every 5 s where there is something; one that died is noticed after 20 s. */
+const standstillMs = 60_000
+/** A record that is not folded by then waits for a processor. */
+const lagRecordsMax = 50_000
+/** Collectors tick every 5 s. */
+const silenceMs = 60_000
+/** Of clocks that stamp the same record. */
+const clockMsMax = 5_000
+/** Read at the end of a partition to find a tick. */
+const tailRecords = 64
+
+export async function examinePartitions(source: PartitionSource): Promise<readonly Check[]> {
+  const stands = await readStands(source)
+  const faults = stands.flatMap(stand => positionFaults(stand, source))
+  const lag = stands.reduce((sum, stand) => sum + lagOf(stand), 0)
+  const says = `All ${stands.length} move, ${lag} records behind.`
+  return [...orOk(faults, 'partitions', says), ...timeChecks(stands, source)]
+}
+
+async function readStands(source: PartitionSource): Promise<Stand[]> {
+  const { log, store, clicksTopic, partitions } = source
+  const rows = await store.query<
+    Record<'partition' | 'next_offset' | 'held' | 'imports' | 'written_at', string> & {
+      clock: string | null
+    }
+  >(
+    `SELECT partition, next_offset, clock, held, JSONExtractString(state, 'imports') AS imports, written_at
+     FROM progress FINAL WHERE topic = {topic:String}`,
+    { topic: clicksTopic },
+  )
+  const known = new Map(rows.map(row => [Number(row.partition), row]))
+  return Promise.all(
+    Array.from({ length: partitions }, async (_, partition) => {
+      const row = known.get(partition)
+      return {
+        partition,
+        bounds: await log.bounds(clicksTopic, partition),
+        nextOffset: row && Number(row.next_offset),
+        writtenMs: row ? readTime(row.written_at) : Number.NEGATIVE_INFINITY,
+        clockMs: row?.clock ? readTime(row.clock) : Number.NEGATIVE_INFINITY,
+        held: row?.held ?? '',
+        live: row?.imports === 'over',
+      }
+    }),
+  )
+}
+
+function lagOf({ bounds, nextOffset = bounds.startOffset }: Stand): number {
+  return Math.max(0, bounds.endOffset - nextOffset)
+}
+
+function positionFaults(stand: Stand, { wallClock }: PartitionSource): Check[] {
+  const { partition, bounds, nextOffset, writtenMs } = stand
+  const fault = (says: string) => [wrong(`partition ${partition}`, says)]
+  if (nextOffset !== undefined && nextOffset < bounds.startOffset)
+    return fault(
+      `${bounds.startOffset - nextOffset} records were dropped from the log before they were folded: the processor stops here; see "History that is gone" in docs/operators.md.`,
+    )
+  if (nextOffset !== undefined && nextOffset > bounds.endOffset)
+    return fault(
+      `The log ends at ${bounds.endOffset}, and the tables hold it up to ${nextOffset}: it was truncated, or made anew.`,
+    )
+  const lag = lagOf(stand)
+  const idleMs = wallClock() - writtenMs
+  if (lag > 0 && idleMs > standstillMs) {
+    const since =
+      nextOffset === undefined ? 'nothing was ever folded' : `for ${durationText(idleMs)}`
+    return fault(
+      `It stands still with ${lag} records not folded, ${since}: start a processor, or see /readyz of those that run.`,
+    )
+  }
+  if (lag > lagRecordsMax)
+    return [warn(`partition ${partition}`, `${lag} records are not folded yet: start processors.`)]
+  return []
+}
+
+/** Whether time goes on: a live project has ticks even where nobody clicks. */
+function timeChecks(stands: readonly Stand[], source: PartitionSource): Check[] {
+  const live = stands.filter(({ live }) => live)
+  if (live.length === 0) return [ok('time', 'Imports are not over: alerts wait for ebb live.')]
+  const nowMs = source.clock()
+  const silent = live.filter(stand => lagOf(stand) === 0 && nowMs - stand.clockMs > silenceMs)
+  const held = live.filter(({ held }) => held !== '')
+  const faults: Check[] = []
+  if (silent.length > 0 && !source.replay) {
+    const ageMs = Math.max(...silent.map(({ clockMs }) => nowMs - clockMs))
+    const where = partitionsText(silent.map(({ partition }) => partition))
+    faults.push(
+      wrong(
+        'time',
+        `No click and no tick reached ${where} for ${durationText(ageMs)}: is a collector running?`,
+      ),
+    )
+  }
+  if (held.length > 0) {
+    const where = partitionsText(held.map(({ partition }) => partition))
+    faults.push(
+      warn(
+        'time',
+        `Alerts wait on ${where}, because clicks are missing (${held[0]!.held}): see the tracker.`,
+      ),
+    )
+  }
+  return [...orOk(faults, 'time', 'Clicks or ticks come on every partition.')]
+}
+
+/** The clocks of who writes and of who stamps, by the latest ticks. */
+export async function examineClocks(source: PartitionSource): Promise<readonly Check[]> {
+  if (source.replay) return []
+  const offsMs: number[] = []
+  let aheadMs = 0
+  for (let partition = 0; partition < source.partitions; partition++) {
+    for (const { appendMs, value } of await readTail(source, partition)) {
+      aheadMs = Math.max(aheadMs, appendMs - source.wallClock())
+      const record = decodeRecord(value)
+      if (record.kind === 'tick') offsMs.push(appendMs - record.atMs)
+    }
+  }
+  const faults: Check[] = []
+  if (aheadMs > clockMsMax)
+    faults.push(
+      wrong(
+        'clocks',
+        `The log's clock is ${durationText(aheadMs)} ahead of ours: set both by NTP.`,
+      ),
+    )
+  const lastMs = offsMs.at(-1) ?? 0
+  if (Math.abs(lastMs) > clockMsMax) {
+    const where = lastMs > 0 ? 'behind' : 'ahead of'
+    faults.push(
+      wrong(
+        'clocks',
+        `A collector's clock is ${durationText(Math.abs(lastMs))} ${where} the log's: set both by NTP.`,
+      ),
+    )
+  }
+  return orOk(faults, 'clocks', 'The log agrees with us and with who ticks.')
+}
+
+async function readTail({ log, clicksTopic }: PartitionSource, partition: number) {
+  const { startOffset, endOffset } = await log.bounds(clicksTopic, partition)
+  const from = Math.max(startOffset, endOffset - tailRecords)
+  return from === endOffset ? [] : log.read(clicksTopic, partition, from, 64 * 1024)
+}
+
+/** Rules and settings that are kept, and not yet in force on every partition. */
+export async function examineControls(source: PartitionSource): Promise<readonly Check[]> {
+  const { store, clicksTopic, partitions } = source
+  const held = await readRevisions(store, clicksTopic, partitions)
+  const newest = new Map<string, number>()
+  for (const { key, revision } of await readBroadcasts(store)) newest.set(key, revision)
+  const changes = await readChanges(store)
+  const faults: Check[] = []
+  for (const [key, revision] of newest) {
+    const lacking = [...held].filter(([, revisions]) => (revisions.get(key) ?? 0) < revision)
+    if (lacking.length === 0) continue
+    const ageMs = source.wallClock() - (changes.get(key) ?? 0)
+    const where = partitionsText(lacking.map(([partition]) => partition))
+    const says = `${key}, revision ${revision}, of ${durationText(ageMs)} ago, is not in force on ${where}`
+    faults.push(
+      ageMs > standstillMs
+        ? wrong('changes', `${says}: no processor has taken it up; see partitions.`)
+        : warn('changes', `${says} yet.`),
+    )
+  }
+  return orOk(faults, 'changes', `All ${newest.size} rules and settings are in force everywhere.`)
+}
+
+async function readChanges(store: Store): Promise<Map<string, number>> {
+  const rows = await store.query<{ key: string; at: string }>(
+    `SELECT concat('rule:', rule_id) AS key, max(changed_at) AS at FROM rules GROUP BY key
+     UNION ALL SELECT toString(kind) AS key, max(changed_at) AS at FROM controls GROUP BY key`,
+  )
+  return new Map(rows.map(({ key, at }) => [key, readTime(at)]))
+}
