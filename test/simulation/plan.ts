@@ -146,7 +146,7 @@ export function planOf(seed: number, changes: Changes = {}): Plan {
   }
   const count = chance.pick([0, 1, 2, 3, 4, 6, 8])
   const faults = Array.from({ length: count }, () => faultOf(chance, size))
-  const deaths = Array.from({ length: chance.pick([0, 1, 1, 2, 3, 4]) }, () => ({
+  const deaths = Array.from({ length: chance.pick([0, 1, 2, 3, 4, 6, 8]) }, () => ({
     call: chance.pick(mortal),
     nth: chance.whole(1, 30),
   }))
