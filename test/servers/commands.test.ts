@@ -197,3 +197,24 @@ test('an import into the live project is refused', { skip }, async () => {
   assert.equal(status, 1)
   assert.match(stderr, /live/)
 })
+
+test('an erasure goes from the command through the processor to the webhooks', {
+  skip,
+}, async () => {
+  const rowsOf = async (userId: string) => {
+    const counts = await Promise.all(
+      ['clicks', 'sessions', 'users', 'user_days', 'alerts', 'deliveries'].map(async table => {
+        const sql = `SELECT count() AS count FROM ${table} WHERE user_id = {user:String}`
+        const [row] = await store.query<{ count: string }>(sql, { user: userId })
+        return Number(row!.count)
+      }),
+    )
+    return counts.filter(count => count > 0).length
+  }
+  assert.equal(await rowsOf('ada'), 6)
+  const said = await did(['erase', 'ada'])
+  assert.match(said, /^ada: erased/)
+  assert.doesNotMatch(said, /No webhooks run/)
+  assert.equal(await rowsOf('ada'), 0)
+  assert.match((await run(['user', 'ada'])).stdout, /has not seen/)
+})
