@@ -169,6 +169,8 @@ async function runProcessor({ servers, metrics, logger, stops }: Setting): Promi
       faults.set(partition, `Partition ${partition} stands still: ${error.message}`)
       logger.error({ partition, err: error }, 'a partition stands still until Ebb is restarted')
     },
+    restoring: (partition, share) =>
+      logger.info(`partition ${partition}: ${Math.floor(share * 100)} % of its state is read back`),
     opened: partition => faults.delete(partition),
     closed: partition => faults.delete(partition),
     flushed(partition, state) {

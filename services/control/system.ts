@@ -199,7 +199,10 @@ function watching(
   { options, reach, faults, troubled }: Ground,
   schedule: CutoffsSchedule,
   spread: () => Promise<void>,
-): Pick<Parameters<typeof startProcessor>[0], 'troubled' | 'failed' | 'opened' | 'flushed'> {
+): Pick<
+  Parameters<typeof startProcessor>[0],
+  'troubled' | 'failed' | 'restoring' | 'opened' | 'flushed'
+> {
   const { logger } = options
   return {
     troubled(partition, error, attempt) {
@@ -211,6 +214,8 @@ function watching(
       logger.error({ partition, err: error }, 'a partition stands still until Ebb is restarted')
       reach.failed(error)
     },
+    restoring: (partition, share) =>
+      logger.info(`partition ${partition}: ${Math.floor(share * 100)} % of its state is read back`),
     opened: reach.moved,
     flushed(partition, state, nextOffset) {
       faults.delete(partition)

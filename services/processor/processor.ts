@@ -24,6 +24,8 @@ export interface ProcessorOptions {
   readonly troubled: (partition: number, error: Error, attempt: number) => void
   /** It stands still until a restart. */
   readonly failed: (partition: number, error: Error) => void
+  /** Its state is being read back: a share, up to 1; told every few seconds. */
+  readonly restoring?: (partition: number, share: number) => void
   /** The partition's state is in memory; what is before nextOffset is in the tables. */
   readonly opened?: (partition: number, nextOffset: number, from: RestoredFrom) => void
   readonly flushed?: (partition: number, state: PartitionState, nextOffset: number) => void
@@ -56,7 +58,8 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
   const target = { log, store, topic, alertsTopic, alertsPartitions, wallClock }
   const open = async (number: number) => {
     const place = { epoch: options.epoch, partition: number }
-    const source = { log, store, topic, partitions: options.partitions, project }
+    const { partitions: count, restoring } = options
+    const source = { log, store, topic, partitions: count, project, restoring }
     const before = await kept.take(number)
     const troubled = (error: EbbError, attempt: number) => options.troubled(number, error, attempt)
     const persistence = { troubled, stopping: stopping.signal }

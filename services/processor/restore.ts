@@ -4,7 +4,7 @@
  */
 import { assert } from '../base/errors.ts'
 import { slotCount } from '../base/slot.ts'
-import { nextTurn } from '../base/time.ts'
+import { nextTurn, steadyClock } from '../base/time.ts'
 import type { Log } from '../log/log.ts'
 import type { ScannedRow } from '../store/scan.ts'
 import type { Store } from '../store/store.ts'
@@ -21,13 +21,14 @@ export interface RestoreSource {
   readonly topic: string
   readonly partitions: number
   readonly project: string
-  /** How much of a partition's state is read back: a share, up to 1. */
-  readonly restoring?: (partition: number, share: number) => void
+  /** How much of a partition's state is read back: a share, up to 1; told every few seconds. */
+  readonly restoring?: ((partition: number, share: number) => void) | undefined
 }
 
 /** Slots read at first, and users at once from then on: bounds the rows in memory. */
 const firstSlots = 64
 const usersAtOnce = 50_000
+const tellIntervalMs = 2_000
 
 export async function restore(source: RestoreSource, place: Place): Promise<Folded> {
   const { log, topic, project } = source
@@ -81,6 +82,7 @@ async function restoreUsers(
   state: PartitionState,
   nextOffset: number,
 ): Promise<void> {
+  let toldAtMs = steadyClock()
   let range: SlotRange | undefined = { from: 0, to: firstSlots }
   let rows = await readUsers(source, place, range)
   while (range) {
@@ -90,7 +92,10 @@ async function restoreUsers(
     const reading = next ? readUsers(source, place, next) : noRows
     ;[, rows] = await Promise.all([readIds(source, place, range, users), reading])
     for (const user of users.values()) placeUser(state, user, nextOffset)
-    source.restoring?.(place.partition, range.to / slotCount)
+    if (steadyClock() - toldAtMs >= tellIntervalMs) {
+      toldAtMs = steadyClock()
+      source.restoring?.(place.partition, range.to / slotCount)
+    }
     // Several partitions may be on their way, and the process has other work.
     await nextTurn()
     range = next
