@@ -113,9 +113,15 @@ export async function startProxy(
     })
   }
 
+  /** Behind what is late of this connection. */
+  function inOrder({ fault }: Pair, then: () => void): void {
+    if (fault.kind === 'slow') after(fault.delayMs, then)
+    else then()
+  }
+
   function toClient(pair: Pair, chunk: Buffer): void {
     const { client, fault } = pair
-    if (fault.kind === 'slow') after(fault.delayMs, () => client.write(chunk))
+    if (fault.kind === 'slow') inOrder(pair, () => client.write(lastOfConnection(chunk)))
     else if (fault.kind !== 'cut') client.write(chunk)
     else {
       const part = chunk.subarray(0, pair.bytesLeft)
@@ -132,13 +138,14 @@ export async function startProxy(
     const { server } = pair
     client.on('data', chunk => toServer(pair, chunk))
     server.on('data', chunk => toClient(pair, rewritten(chunk)))
+    client.on('end', () => server.end())
+    server.on('end', () => inOrder(pair, () => client.end()))
     for (const [one, other] of [
       [client, server],
       [server, client],
     ] as const) {
       one.on('error', () => other.destroy())
-      one.on('close', () => other.destroy())
-      one.on('end', () => other.end())
+      one.on('close', () => inOrder(pair, () => other.destroySoon()))
     }
     client.on('close', () => pairs.delete(pair))
     if (fault.kind === 'silent') for (const socket of [client, server]) socket.pause()
@@ -177,6 +184,12 @@ export async function startProxy(
     strikes: () => new Promise(resolve => waiting.push(resolve)),
     stop: close,
   }
+}
+
+/** The server keeps a connection for less time than a slow answer takes: the client must not use it again. */
+function lastOfConnection(answer: Buffer): Buffer {
+  const text = answer.toString('latin1')
+  return Buffer.from(text.replace('Connection: keep-alive', 'Connection: close'), 'latin1')
 }
 
 /** How an insert of ours begins. */
