@@ -16,11 +16,11 @@ export interface Outcome {
   readonly violations: readonly string[]
 }
 
-export async function outcomeOf(
-  scenario: Scenario,
-  tell?: (line: string) => void,
-): Promise<Outcome> {
-  const plan = planOf(scenario.seed, scenario)
+export function outcomeOf(scenario: Scenario, tell?: (line: string) => void): Promise<Outcome> {
+  return judge(planOf(scenario.seed, scenario), tell)
+}
+
+export async function judge(plan: Plan, tell?: (line: string) => void): Promise<Outcome> {
   const { evidence, trace, checkpoints } = await simulate(plan, tell)
   return { plan, trace, checkpoints, violations: await checkAll(evidence) }
 }

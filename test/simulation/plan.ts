@@ -85,14 +85,9 @@ export interface Death {
   readonly nth: number
 }
 
-/** What a shrunk or a crashing run leaves of a plan, or adds to it. */
+/** What a run adds to the plan of its seed. */
 export interface Changes {
-  /** Numbers of faults that are left out. */
-  readonly without?: readonly number[]
-  readonly clicks?: number
   readonly crashes?: readonly number[]
-  /** Numbers of deaths that are left out. */
-  readonly withoutDeaths?: readonly number[]
   readonly damage?: Damage
 }
 
@@ -152,11 +147,10 @@ export function planOf(seed: number, changes: Changes = {}): Plan {
   }))
   return {
     ...size,
-    clicks: changes.clicks ?? size.clicks,
-    faults: faults.filter((_, index) => !changes.without?.includes(index)),
+    faults,
     crashes: changes.crashes ?? [],
+    deaths,
     damage: changes.damage ?? null,
-    deaths: deaths.filter((_, index) => !changes.withoutDeaths?.includes(index)),
   }
 }
 

@@ -1,16 +1,19 @@
 /**
- * npm run sim -- --seed N [--crash k[,k2]] [--clicks n] [--without 0,2] [--without-deaths 1]   one simulation; [--trace] tells it all
- *                --seed N --crashes                                                 one for each of its checkpoints
- *                --seed N --shrink                                                  the smallest that still fails
- *                --seeds A..B [--crashes] [--workers n]      many; goes on where it stopped, by the file of --state
- *                                                 [--fresh]            from the beginning, and keeps no account
+ * npm run sim -- --seed N [--crash k[,k2]]         one simulation; --trace tells all that happens
+ *                --seed N --crashes                one for each of its checkpoints
+ *                --seed N --shrink                 the smallest plan that still fails
+ *                --plan FILE                       of a plan that was kept, instead of --seed
+ *                --seeds A..B [--crashes]          many; goes on where it stopped, by the file of --state
+ *                             [--workers n]        processes, 2 if not said
+ *                             [--fresh]            from the beginning, and keeps no account
  *
  * Standard output is the same for the same arguments on every machine. Status 1: some promise was broken.
  */
+import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { campaign } from './campaign.ts'
-import { type Outcome, outcomeOf, type Scenario } from './outcome.ts'
-import { faultCount } from './plan.ts'
+import { judge, type Outcome } from './outcome.ts'
+import { faultCount, type Plan, planOf } from './plan.ts'
 import { shrink } from './shrink.ts'
 
 const { values } = parseArgs({
@@ -19,9 +22,7 @@ const { values } = parseArgs({
     seeds: { type: 'string' },
     crash: { type: 'string' },
     crashes: { type: 'boolean' },
-    clicks: { type: 'string' },
-    without: { type: 'string' },
-    'without-deaths': { type: 'string' },
+    plan: { type: 'string' },
     trace: { type: 'boolean' },
     shrink: { type: 'boolean', default: false },
     state: { type: 'string', default: 'data/simulation.json' },
@@ -41,16 +42,14 @@ function wholeOf(text: string): number {
   throw new Error(`${text} is no whole number from 0 to 999999999.`)
 }
 
-function scenarioOf(): Scenario {
-  const deaths = values['without-deaths']
-  if (values.seed === undefined) throw new Error('Give --seed N or --seeds A..B.')
-  return {
-    seed: wholeOf(values.seed),
-    ...(values.crash === undefined ? {} : { crashes: numbersOf(values.crash) }),
-    ...(values.clicks === undefined ? {} : { clicks: wholeOf(values.clicks) }),
-    ...(values.without === undefined ? {} : { without: numbersOf(values.without) }),
-    ...(deaths === undefined ? {} : { withoutDeaths: numbersOf(deaths) }),
+function askedPlan(): Plan {
+  const crashes = values.crash === undefined ? [] : numbersOf(values.crash)
+  if (values.plan !== undefined) {
+    const plan = JSON.parse(readFileSync(values.plan, 'utf8')) as Plan
+    return { ...plan, crashes: [...plan.crashes, ...crashes] }
   }
+  if (values.seed === undefined) throw new Error('Give --seed N, --plan FILE or --seeds A..B.')
+  return planOf(wholeOf(values.seed), { crashes })
 }
 
 function printPlan({ plan: { seed, ...rest } }: Outcome): void {
@@ -58,38 +57,35 @@ function printPlan({ plan: { seed, ...rest } }: Outcome): void {
 }
 
 async function runOne(): Promise<boolean> {
-  const scenario = scenarioOf()
   const tell = values.trace ? (line: string) => console.error(line) : undefined
-  const outcome = await outcomeOf(scenario, tell)
+  const outcome = await judge(askedPlan(), tell)
   printPlan(outcome)
   for (const violation of outcome.violations) print(violation)
   const { plan, trace, violations } = outcome
-  const faults = faultCount(plan)
-  print({ seed: plan.seed, trace, faults, violations: violations.length })
+  print({ seed: plan.seed, trace, faults: faultCount(plan), violations: violations.length })
   return violations.length === 0
 }
 
 async function runSmallest(): Promise<boolean> {
-  const scenario = await shrink(scenarioOf(), line => console.error(line))
-  const outcome = await outcomeOf(scenario)
-  printPlan(outcome)
-  for (const violation of outcome.violations) print(violation)
-  print(scenario)
-  return outcome.violations.length === 0
+  const plan = await shrink(askedPlan(), line => console.error(line))
+  const { violations } = await judge(plan)
+  for (const violation of violations) print(violation)
+  print(plan)
+  return violations.length === 0
 }
 
-/** A run without a crash counts the checkpoints; then one run dies at each of them. */
+/** A run without a further crash counts the checkpoints; then one run dies at each of them. */
 async function runCrashes(): Promise<boolean> {
-  const scenario = scenarioOf()
-  const whole = await outcomeOf(scenario)
+  const plan = askedPlan()
+  const whole = await judge(plan)
   printPlan(whole)
   const failed: number[] = []
   for (let checkpoint = 1; checkpoint <= whole.checkpoints; checkpoint++) {
-    const { violations } = await outcomeOf({ ...scenario, crashes: [checkpoint] })
+    const { violations } = await judge({ ...plan, crashes: [checkpoint] })
     for (const violation of violations) print(`crash ${checkpoint}: ${violation}`)
     if (violations.length > 0) failed.push(checkpoint)
   }
-  print({ seed: scenario.seed, runs: whole.checkpoints, violations: failed.length, failed })
+  print({ seed: plan.seed, runs: whole.checkpoints, violations: failed.length, failed })
   return failed.length === 0
 }
 

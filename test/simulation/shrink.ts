@@ -1,29 +1,29 @@
-/** Makes a failing scenario as small as it fails: without faults and deaths that it does not need, with fewer clicks. */
-import { outcomeOf, type Scenario } from './outcome.ts'
-import { planOf } from './plan.ts'
+/** Makes a failing plan as small as it fails: without faults and deaths that it does not need, with fewer of all. */
+import { judge } from './outcome.ts'
+import type { Plan } from './plan.ts'
 
-const numbers = (count: number) => Array.from({ length: count }, (_, index) => index)
+const lists = ['faults', 'deaths', 'crashes'] as const
+const sizes = ['collectors', 'processors', 'webhooks', 'endpoints', 'users', 'clicks'] as const
 
-/** Resolves to the scenario itself where it does not fail. */
-export async function shrink(scenario: Scenario, tell: (line: string) => void): Promise<Scenario> {
-  const fails = async (other: Scenario) => (await outcomeOf(other)).violations.length > 0
-  let small = scenario
-  if (!(await fails(small))) return small
+/** Resolves to the plan itself where it does not fail. */
+export async function shrink(plan: Plan, tell: (line: string) => void): Promise<Plan> {
+  let small = plan
 
-  async function tryOut(other: Scenario): Promise<boolean> {
-    if (!(await fails(other))) return false
+  async function tryOut(other: Plan): Promise<boolean> {
+    const { violations } = await judge(other)
+    if (violations.length === 0) return false
     small = other
     tell(`still fails: ${JSON.stringify(small)}`)
     return true
   }
 
-  const { faults, deaths, clicks } = planOf(small.seed)
-  for (const fault of numbers(faults.length))
-    await tryOut({ ...small, without: [...(small.without ?? []), fault] })
-  for (const death of numbers(deaths.length))
-    await tryOut({ ...small, withoutDeaths: [...(small.withoutDeaths ?? []), death] })
-  // Other clicks are other chances: fewer may fail where more do not, so each is tried.
-  for (const fewer of numbers(small.clicks ?? clicks).slice(1))
-    if (await tryOut({ ...small, clicks: fewer })) break
+  if (!(await tryOut(plan))) return plan
+  for (const list of lists)
+    for (let at = plan[list].length - 1; at >= 0; at--)
+      await tryOut({ ...small, [list]: small[list].filter((_, index) => index !== at) })
+  // Fewer of something are other chances, too: they may fail where more do not, so the smallest is tried first.
+  for (const size of sizes)
+    for (let fewer = 1; fewer < small[size]; fewer++)
+      if (await tryOut({ ...small, [size]: fewer })) break
   return small
 }

@@ -76,7 +76,7 @@ const restoring: Record<string, Answer> = {
       .rows('users')
       .filter(row => inSlots(row, params))
       .map(({ user_id, state, version }) => ({ user_id, state, version: String(version) })),
-  [`SELECT user_id, timestamp, event_id, offset FROM clicks FINAL WHERE ${slotRange} AND verdict = 'accepted' AND timestamp >= fromUnixTimestamp64Milli({oldest:Int64}, 'UTC') ORDER BY offset`]:
+  [`SELECT user_id, timestamp, event_id, epoch, offset FROM clicks FINAL WHERE ${slotRange} AND verdict = 'accepted' AND timestamp >= fromUnixTimestamp64Milli({oldest:Int64}, 'UTC') ORDER BY epoch, offset`]:
     (tables, params) =>
       tables
         .rows('clicks')
@@ -87,10 +87,11 @@ const restoring: Record<string, Answer> = {
             int(row.timestamp) >= int(params.oldest),
         )
         .sort((one, other) => int(one.offset) - int(other.offset))
-        .map(({ user_id, timestamp, event_id, offset }) => ({
+        .map(({ user_id, timestamp, event_id, epoch, offset }) => ({
           user_id,
           timestamp: timeText(timestamp),
           event_id,
+          epoch: int(epoch),
           offset: String(offset),
         })),
   "SELECT offset FROM clicks FINAL WHERE epoch = {epoch:UInt16} AND partition = {partition:UInt16} AND verdict = 'accepted' AND offset >= {next:UInt64}":
