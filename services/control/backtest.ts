@@ -15,7 +15,7 @@ import type { ProjectCalls } from './calls.ts'
 import { enterShare, leaveShare } from './cutoffs.ts'
 import { remoteLog } from './dump.ts'
 import { table } from './show.ts'
-import { clicksTopic } from './system.ts'
+import { firstClicksTopic } from './system.ts'
 
 const dayMs = 86_400_000
 const rowsShown = 20
@@ -46,7 +46,7 @@ async function* historyOf(
   const count = { lines: 0, dead: 0 }
   let timeMs = 0
   const log = remoteLog(calls)
-  for await (const text of dumpPartition(log, clicksTopic, partition, epoch, count)) {
+  for await (const text of dumpPartition(log, firstClicksTopic, partition, epoch, count)) {
     const json = JSON.parse(text) as Record<string, unknown>
     if (json.rule || json.cutoffs || json.live || json.settings) continue
     if (typeof json.logTime === 'number') timeMs = Math.max(timeMs, json.logTime)

@@ -4,7 +4,7 @@ import { writeLines } from '../base/output.ts'
 import type { Log } from '../log/log.ts'
 import { dumpPartition } from '../processor/dump.ts'
 import type { ProjectCalls } from './calls.ts'
-import { clicksTopic } from './system.ts'
+import { firstClicksTopic } from './system.ts'
 
 /** The part of the log that reading takes, over the calls, which know the topic of clicks alone. */
 export function remoteLog(calls: ProjectCalls): Pick<Log, 'bounds' | 'read'> {
@@ -32,7 +32,7 @@ export async function dumpCommand(calls: ProjectCalls, asked: number | undefined
   if (partition >= partitions)
     throw new EbbError('badInput', `The project has the partitions 0 .. ${partitions - 1}.`)
   const count = { lines: 0, dead: 0 }
-  const lines = dumpPartition(remoteLog(calls), clicksTopic, partition, epoch, count)
+  const lines = dumpPartition(remoteLog(calls), firstClicksTopic, partition, epoch, count)
   if (!(await writeLines(process.stdout, lines))) return
   if (count.dead > 0)
     process.stderr.write(

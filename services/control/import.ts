@@ -7,7 +7,7 @@ import { rowTime } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
 import type { ProjectCalls } from './calls.ts'
 import { remoteLog } from './dump.ts'
-import { clicksTopic } from './system.ts'
+import { firstClicksTopic } from './system.ts'
 
 /** A rejected row of a file as it travels over the socket: its bytes as text. */
 export type WireReject = Omit<Rejected, 'bytes'> & { readonly text: string }
@@ -77,8 +77,8 @@ export async function openImportTarget(
       }))
       return calls.append({ partition, records: wired })
     },
-    bounds: partition => log.bounds(clicksTopic, partition),
-    read: (partition, offset, bytesMax) => log.read(clicksTopic, partition, offset, bytesMax),
+    bounds: partition => log.bounds(firstClicksTopic, partition),
+    read: (partition, offset, bytesMax) => log.read(firstClicksTopic, partition, offset, bytesMax),
     reject: rows =>
       calls.rejectRows({
         rows: rows.map(({ bytes, ...row }) => ({ ...row, text: bytes.toString('utf8') })),

@@ -11,7 +11,7 @@ import type { Project } from './calls.ts'
 import { keepFirstSettings, startBroadcaster } from './project.ts'
 import { openServers, requireProject, type ServerOptions, type Servers } from './servers.ts'
 import { readNextOffsets, readRevisions } from './standing.ts'
-import { epoch, liveSettings } from './system.ts'
+import { liveSettings } from './system.ts'
 
 export interface ServerProjectOptions extends ServerOptions {
   /** Whether the command may begin a project where there is none. */
@@ -36,7 +36,8 @@ export async function openServerProject(
   const logger = createLogger()
   if (!options.makes) await requireProject(options, logger)
   const servers = await openServers(options, logger)
-  const { log, store, project, clicksTopic, partitions } = servers
+  const { log, store, project, clicks } = servers
+  const { epoch, topic: clicksTopic, partitions } = clicks
   const closing = new AbortController()
   try {
     await keepFirstSettings(store, liveSettings)
@@ -76,10 +77,10 @@ function isAway(error: unknown): error is EbbError {
 }
 
 /** Appends every revision that some partition's progress does not show; a processor repeats what is lost. */
-async function spread({ log, store, clicksTopic, partitions }: Servers): Promise<void> {
+async function spread({ log, store, clicks }: Servers): Promise<void> {
   const broadcaster = startBroadcaster({
-    ...{ log, store, topic: clicksTopic, partitions, steadyClock },
-    revisions: () => readRevisions(store, clicksTopic, partitions),
+    ...{ log, store, topic: clicks.topic, partitions: clicks.partitions, steadyClock },
+    revisions: () => readRevisions(store, clicks.topic, clicks.partitions),
     troubled() {},
   })
   await broadcaster.spread().finally(broadcaster.stop)
@@ -105,7 +106,8 @@ async function catchUp(
   tell: (sentence: string) => void,
   closing: AbortSignal,
 ): Promise<void> {
-  const { log, store, clicksTopic, partitions } = servers
+  const { log, store } = servers
+  const { topic: clicksTopic, partitions } = servers.clicks
   const ends = await Promise.all(
     Array.from({ length: partitions }, (_, partition) => log.bounds(clicksTopic, partition)),
   )

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { EbbError } from '../base/errors.ts'
 import { every } from '../base/time.ts'
 import { type KafkaLog, openKafkaLog } from '../log/kafka.ts'
+import { openPresent, type Present } from '../rebuild/present.ts'
 import { migrate } from '../store/migrate.ts'
 import { openServerStore } from '../store/server.ts'
 import type { Store } from '../store/store.ts'
@@ -24,9 +25,10 @@ export interface Servers {
   readonly log: KafkaLog
   readonly store: Store
   readonly project: string
-  readonly clicksTopic: string
+  /** Of the epoch in which the project is. */
+  readonly clicks: Present
   readonly alertsTopic: string
-  readonly partitions: number
+  readonly alertsPartitions: number
   /** What is wrong with ClickHouse now, as sentences. */
   storeFaults(): string[]
   close(): Promise<void>
@@ -79,21 +81,25 @@ export async function openServers(options: ServerOptions, logger: Logger): Promi
     if (ran.length > 0) logger.info({ migrations: ran }, 'the tables are up to date')
     log = await openKafkaLog({ brokers: kafka, logger, clientId: 'ebb' })
     const retentionBytes = Number.POSITIVE_INFINITY
-    const partitions = await log.ensure(clicksTopic, {
+    const clicks = await openPresent({ log, store }, clicksTopic, {
       partitions: options.partitions,
       retentionMs: retentionMsDefault,
       retentionBytes,
     })
-    await log.ensure(alertsTopic, { partitions, retentionMs: alertsRetentionMs, retentionBytes })
+    const alertsPartitions = await log.ensure(alertsTopic, {
+      partitions: clicks.partitions,
+      retentionMs: alertsRetentionMs,
+      retentionBytes,
+    })
     const opened = log
     const stopProbing = every(probeIntervalMs, watch.probe)
     return {
       log: opened,
       store,
       project,
-      clicksTopic,
+      clicks,
       alertsTopic,
-      partitions,
+      alertsPartitions,
       storeFaults: watch.faults,
       async close() {
         stopProbing()

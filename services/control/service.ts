@@ -20,7 +20,7 @@ import { keepFirstSettings, startBroadcaster } from './project.ts'
 import { openServers, type ServerOptions, type Servers } from './servers.ts'
 import { readRevisions, readStanding } from './standing.ts'
 import { runStops, type Stops, untilStopped } from './stops.ts'
-import { epoch, liveSettings } from './system.ts'
+import { liveSettings } from './system.ts'
 
 export const serviceNames = ['collector', 'processor', 'webhooks', 'web'] as const
 export type ServiceName = (typeof serviceNames)[number]
@@ -79,7 +79,7 @@ export async function runService(
     })
     print(`ebb ${options.service} runs. ${running.says}`)
     print(`  health   ${health.url}/readyz, ${health.url}/metrics`)
-    print(`  topic    ${servers.clicksTopic}, ${servers.partitions} partitions`)
+    print(`  topic    ${servers.clicks.topic}, ${servers.clicks.partitions} partitions`)
   } catch (error) {
     await runStops(stops)
     throw error
@@ -118,7 +118,8 @@ async function runCollector({
   logger,
   stops,
 }: Setting): Promise<Running> {
-  const { log, store, clicksTopic } = servers
+  const { log, store } = servers
+  const { topic: clicksTopic } = servers.clicks
   const collector = await startCollector({
     log,
     store,
@@ -136,7 +137,8 @@ async function runCollector({
 }
 
 async function runProcessor({ servers, metrics, logger, stops }: Setting): Promise<Running> {
-  const { log, store, clicksTopic, alertsTopic, partitions, project } = servers
+  const { log, store, clicks, alertsTopic, alertsPartitions, project } = servers
+  const { topic: clicksTopic, partitions, epoch } = clicks
   const faults = new Map<number, string>()
   const schedule = await openCutoffsSchedule(store, wallClock)
   const troubled = (error: Error) => logger.warn({ err: error }, 'a change waits to be broadcast')
@@ -154,12 +156,10 @@ async function runProcessor({ servers, metrics, logger, stops }: Setting): Promi
   const processor = await startProcessor({
     log,
     store,
-    topic: clicksTopic,
-    partitions,
+    ...clicks,
     alertsTopic,
-    alertsPartitions: partitions,
+    alertsPartitions,
     project,
-    epoch,
     meter: processorMeter(metrics),
     troubled(partition, error, attempt) {
       faults.set(partition, `Partition ${partition} waits: ${error.message}`)

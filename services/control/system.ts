@@ -10,6 +10,8 @@ import { openEmbeddedLog } from '../log/embedded.ts'
 import type { LocalLog } from '../log/local.ts'
 import { processorMeter } from '../processor/meter.ts'
 import { type Processor, startProcessor } from '../processor/processor.ts'
+import { drainEpoch } from '../rebuild/drain.ts'
+import { openPresent, type Present } from '../rebuild/present.ts'
 import { type EmbeddedStore, openEmbeddedStore } from '../store/embedded.ts'
 import { migrate } from '../store/migrate.ts'
 import { openSecretKey } from '../webhooks/endpoints.ts'
@@ -22,10 +24,9 @@ import { type Broadcaster, keepFirstSettings, startBroadcaster } from './project
 import { createReach, type Reach } from './reach.ts'
 import { runStops, type Stops } from './stops.ts'
 
-export const clicksTopic = 'clicks'
+/** Of epoch 0: a project that grew goes on in another. */
+export const firstClicksTopic = 'clicks'
 export const alertsTopic = 'alerts'
-/** Grows when a project moves to a topic with more partitions. */
-export const epoch = 0
 
 const dayMs = 86_400_000
 /** The log keeps clicks for a restart and a rebuild; the tables keep them for good. */
@@ -76,7 +77,8 @@ interface Ground {
   readonly options: SystemOptions
   readonly log: LocalLog
   readonly store: EmbeddedStore
-  readonly partitions: number
+  readonly clicks: Present
+  readonly alertsPartitions: number
   readonly reach: Reach
   /** What is wrong with a partition, by its number. */
   readonly faults: Map<number, string>
@@ -101,7 +103,8 @@ async function open(options: SystemOptions, stops: Stops): Promise<System> {
     // What is cut short by the end is taken up again at the next start.
     if (!stopping) options.logger.warn({ err: error }, 'a change waits to be broadcast')
   })
-  const { log, store, partitions } = ground
+  const { log, store, clicks } = ground
+  const { epoch, topic: clicksTopic, partitions } = clicks
   const key = await openSecretKey(store, directory)
   const webhooks = options.delivers ? await openWebhooks(ground, key) : null
   stops.push(async () => webhooks?.stop())
@@ -146,13 +149,19 @@ async function openGround(
   stops.push(() => log.close())
   const ran = await migrate(store)
   if (ran.length > 0) logger.info({ migrations: ran }, 'the tables are up to date')
-  const retentionBytes = Number.POSITIVE_INFINITY
-  const partitions = await log.ensure(clicksTopic, {
-    partitions: options.partitions,
+  const retention = {
     retentionMs: options.retentionMs,
-    retentionBytes,
+    retentionBytes: Number.POSITIVE_INFINITY,
+  }
+  const clicks = await openPresent({ log, store }, firstClicksTopic, {
+    partitions: options.partitions,
+    ...retention,
   })
-  await log.ensure(alertsTopic, { partitions, retentionMs: alertsRetentionMs, retentionBytes })
+  const alertsPartitions = await log.ensure(alertsTopic, {
+    ...retention,
+    partitions: clicks.partitions,
+    retentionMs: alertsRetentionMs,
+  })
   await keepFirstSettings(store, options.settings)
   stops.push(
     every(retentionIntervalMs, () => {
@@ -160,7 +169,8 @@ async function openGround(
     }),
   )
   const faults = new Map<number, string>()
-  return { options, log, store, partitions, reach: createReach(partitions), faults, troubled }
+  const reach = createReach(clicks.partitions)
+  return { options, log, store, clicks, alertsPartitions, reach, faults, troubled }
 }
 
 async function openWebhooks({ options, log, store }: Ground, key: SecretKey): Promise<Webhooks> {
@@ -174,18 +184,22 @@ async function openWebhooks({ options, log, store }: Ground, key: SecretKey): Pr
 
 /** The processor of all partitions, opened, and what keeps them agreed. */
 async function openProcessor(ground: Ground, stops: Stops) {
-  const { options, log, store, partitions, reach, troubled } = ground
+  const { options, log, store, clicks, alertsPartitions, reach, troubled } = ground
+  const { topic, partitions, previous } = clicks
+  const shared = { log, store, alertsTopic, alertsPartitions, project: options.project }
+  // A growth that was begun is brought to its end before anything of the new epoch is folded.
+  if (previous) await drainEpoch({ ...shared, ...previous })
   const schedule = await openCutoffsSchedule(store, wallClock)
   const processor = await startProcessor({
-    ...{ log, store, topic: clicksTopic, partitions, alertsTopic, alertsPartitions: partitions },
-    ...{ project: options.project, epoch },
+    ...shared,
+    ...clicks,
     ...(options.metrics && { meter: processorMeter(options.metrics) }),
     ...watching(ground, schedule, () => broadcaster.spread()),
   })
   stops.push(() => processor.stop())
   await reach.upTo(new Array<number>(partitions).fill(0))
   const broadcaster = startBroadcaster({
-    ...{ log, store, topic: clicksTopic, partitions, steadyClock, troubled },
+    ...{ log, store, topic, partitions, steadyClock, troubled },
     revisions: async () =>
       new Map([...processor.partitions].map(([number, { state }]) => [number, state.revisions])),
   })
@@ -229,10 +243,10 @@ function watching(
   }
 }
 
-async function catchUp({ log, partitions, reach }: Ground, processor: Processor): Promise<void> {
+async function catchUp({ log, clicks, reach }: Ground, processor: Processor): Promise<void> {
   const ends: number[] = []
-  for (let partition = 0; partition < partitions; partition++)
-    ends.push((await log.bounds(clicksTopic, partition)).endOffset)
+  for (let partition = 0; partition < clicks.partitions; partition++)
+    ends.push((await log.bounds(clicks.topic, partition)).endOffset)
   // Who waits should not wait for the next regular flush. One that fails is tried again and reported there.
   const stopHurrying = every(hurryIntervalMs, () => {
     for (const partition of processor.partitions.values()) partition.finish().catch(() => null)

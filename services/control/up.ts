@@ -1,5 +1,6 @@
 /** `ebb up`: the whole of Ebb in one process, behind its doors, until it is told to stop. */
 import type { Logger } from 'pino'
+import { auditMeter } from '../audit/meter.ts'
 import { startAuditSchedule } from '../audit/schedule.ts'
 import { serveHealth } from '../base/health.ts'
 import { createLogger } from '../base/logger.ts'
@@ -69,7 +70,7 @@ async function start(
     metrics,
   })
   stops.push(() => system.stop())
-  stops.push(auditDaily(system, logger))
+  stops.push(auditDaily(system, metrics, logger))
   const calls = projectCalls(system)
   stops.push(await serveCalls(lock.socket, calls))
   const doors = await openDoors(system, options, metrics, logger, stops)
@@ -81,7 +82,8 @@ async function start(
   stops.push(() => replay.stop())
 }
 
-function auditDaily(system: System, logger: Logger): () => Promise<void> {
+function auditDaily(system: System, metrics: Metrics, logger: Logger): () => Promise<void> {
+  auditMeter(metrics, system.store, wallClock)
   const schedule = startAuditSchedule({
     source: { ...system, topic: system.clicksTopic },
     wallClock,
@@ -123,7 +125,7 @@ async function openDoors(
   const collector = await startCollector({
     log,
     store,
-    topic: 'clicks',
+    topic: system.clicksTopic,
     host,
     port: options.collectorPort,
     clock,

@@ -119,7 +119,7 @@ async function recountDays(
               {epoch:UInt16} AS epoch, {partition:UInt16} AS partition, {version:UInt64} AS version, 0 AS is_deleted
        FROM clicks AS c FINAL
        WHERE c.slot = {slot:UInt16} AND c.user_id = {user:String}
-         AND toDate(c.timestamp) = toDate({day:String}) AND c.offset <= {offset:UInt64}`,
+         AND toDate(c.timestamp) = toDate({day:String}) AND (c.epoch, c.offset) <= ({epoch:UInt16}, {offset:UInt64})`,
       {
         day: dayText(day),
         slot: slotOf(userId),

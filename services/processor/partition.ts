@@ -56,7 +56,8 @@ export function createPartition(options: FlusherOptions): Partition {
 
   const take = async (batch: readonly LogRecord[], lease: Lease) => {
     for (const stored of batch) {
-      if (lease.lost || dropped) return
+      // What stands behind the Seal of an epoch is carried over to the next one, not folded here.
+      if (lease.lost || dropped || state.sealed) return
       if (stored.offset !== folded.nextOffset) throw missing(target.topic, place, folded, stored)
       whole = false
       if (!records.fold(stored) && !(await workOff(lease))) return
@@ -64,7 +65,7 @@ export function createPartition(options: FlusherOptions): Partition {
       folded.last = stored
       whole = true
       if (folded.nextOffset === folded.flushedOffset) forgetGathered(folded)
-      else if (isFull(folded)) await flusher.flush(lease)
+      else if (isFull(folded) || state.sealed) await flusher.flush(lease)
     }
     if (!lease.lost && !dropped && flusher.isDue()) await flusher.flush(lease)
   }

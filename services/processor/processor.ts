@@ -9,7 +9,7 @@ import { keepPartitions } from './kept.ts'
 import type { ProcessorMeter, RestoredFrom } from './meter.ts'
 import { createPartition, type Partition } from './partition.ts'
 import { persist } from './persist.ts'
-import { restore, resume } from './restore.ts'
+import { type PreviousEpoch, restore, resume } from './restore.ts'
 
 export interface ProcessorOptions {
   readonly log: Log
@@ -20,6 +20,8 @@ export interface ProcessorOptions {
   readonly alertsPartitions: number
   readonly project: string
   readonly epoch: number
+  /** Of epoch 0 undefined. All of its partitions must be drained to their Seal. */
+  readonly previous?: PreviousEpoch | undefined
   /** Tells what waits: its state cannot be read, or its rows not be written; it is tried again. */
   readonly troubled: (partition: number, error: Error, attempt: number) => void
   /** It stands still until a restart. */
@@ -58,8 +60,8 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
   const target = { log, store, topic, alertsTopic, alertsPartitions, wallClock }
   const open = async (number: number) => {
     const place = { epoch: options.epoch, partition: number }
-    const { partitions: count, restoring } = options
-    const source = { log, store, topic, partitions: count, project, restoring }
+    const { partitions: count, restoring, previous } = options
+    const source = { log, store, topic, partitions: count, project, previous, restoring }
     const before = await kept.take(number)
     const troubled = (error: EbbError, attempt: number) => options.troubled(number, error, attempt)
     const persistence = { troubled, stopping: stopping.signal }

@@ -2,18 +2,19 @@
  * Reads a partition's state back: progress first, then the rows, which may be ahead of it and never behind.
  * A log that is not the one progress speaks of is refused with a sentence.
  */
-import { assert } from '../base/errors.ts'
+import { assert, EbbError } from '../base/errors.ts'
 import { slotCount } from '../base/slot.ts'
 import { nextTurn, steadyClock } from '../base/time.ts'
 import type { Log } from '../log/log.ts'
 import type { ScannedRow } from '../store/scan.ts'
 import type { Store } from '../store/store.ts'
+import { shareOfGuard } from './fold/guard.ts'
 import { idHash } from './fold/session.ts'
 import { orderThawing, placeUser, restorePartition, restoreUser } from './fold/snapshot.ts'
 import { createState, type PartitionState, type User } from './fold/state.ts'
 import { createFolded, type Folded, forgetGathered, lastHashOf } from './folded.ts'
 import { findFault } from './log-fault.ts'
-import { offsetOfVersion, type Place } from './rows.ts'
+import { epochShift, epochUnit, offsetOfVersion, type Place } from './rows.ts'
 
 export interface RestoreSource {
   readonly log: Log
@@ -21,8 +22,15 @@ export interface RestoreSource {
   readonly topic: string
   readonly partitions: number
   readonly project: string
+  /** The epoch before, where there was one: a partition without progress begins with what that one ended in. */
+  readonly previous?: PreviousEpoch | undefined
   /** How much of a partition's state is read back: a share, up to 1; told every few seconds. */
   readonly restoring?: ((partition: number, share: number) => void) | undefined
+}
+
+export interface PreviousEpoch {
+  readonly topic: string
+  readonly partitions: number
 }
 
 /** Slots read at first, and users at once from then on: bounds the rows in memory. */
@@ -35,11 +43,30 @@ export async function restore(source: RestoreSource, place: Place): Promise<Fold
   const progress = await readProgress(source, place)
   const bounds = await log.bounds(topic, place.partition)
   const { nextOffset, lastHash } = progress ?? { nextOffset: bounds.startOffset, lastHash: '' }
-  const state = progress ? restorePartition(project, progress.state) : createState(project)
+  const state = progress
+    ? restorePartition(project, progress.state)
+    : await beginState(source, place)
   const fault = await findFault(source, place, { nextOffset, lastHash })
   if (fault) throw fault
   await restoreUsers(source, place, state, nextOffset)
   return createFolded(state, nextOffset, lastHash)
+}
+
+/** The state that a partition begins with: nothing, or its share of the partition of the epoch before. */
+async function beginState(source: RestoreSource, place: Place): Promise<PartitionState> {
+  const { project, previous, partitions } = source
+  if (!previous) return createState(project)
+  const partition = place.partition % previous.partitions
+  const progress = await readProgress({ ...source, topic: previous.topic }, { ...place, partition })
+  const state = progress && restorePartition(project, progress.state)
+  if (!state?.sealed)
+    throw new EbbError(
+      'topicMismatch',
+      `${source.topic} goes on where ${previous.topic} ends, and partition ${partition} of that one is not drained yet.`,
+    )
+  state.sealed = false
+  state.guard = shareOfGuard(state.guard, previous.partitions / partitions)
+  return state
 }
 
 /**
@@ -139,7 +166,10 @@ function decodeUsers(rows: Iterable<UserRow>, place: Place): Map<string, User> {
   const users = new Map<string, User>()
   for (const row of rows) {
     const version = offsetOfVersion(row.version, place.epoch)
-    users.set(row.user_id, restoreUser(row.user_id, row.state, version))
+    const user = restoreUser(row.user_id, row.state, version)
+    const shift = epochShift(row.version, place.epoch)
+    if (shift !== 0) for (const session of user.open) session.openOffset += shift
+    users.set(row.user_id, user)
   }
   return users
 }
@@ -148,13 +178,14 @@ const clickColumns = {
   user_id: 'text',
   timestamp: 'time',
   event_id: 'text',
+  epoch: 'small',
   offset: 'integer',
 } as const
 
 /** The ids of the accepted clicks of open sessions: those that the user's row knows of, and no later ones. */
 async function readIds(
   { store, partitions }: RestoreSource,
-  { partition }: Place,
+  { partition, epoch }: Place,
   range: SlotRange,
   users: ReadonlyMap<string, User>,
 ): Promise<void> {
@@ -163,15 +194,16 @@ async function readIds(
     for (const session of user.open) oldestMs = Math.min(oldestMs, session.startMs)
   if (oldestMs === Number.POSITIVE_INFINITY) return
   const rows = await store.scan(
-    `SELECT user_id, timestamp, event_id, offset FROM clicks FINAL
+    `SELECT user_id, timestamp, event_id, epoch, offset FROM clicks FINAL
      WHERE ${inRange} AND verdict = 'accepted' AND timestamp >= fromUnixTimestamp64Milli({oldest:Int64}, 'UTC')
-     ORDER BY offset`,
+     ORDER BY epoch, offset`,
     clickColumns,
     { ...range, partitions, partition, oldest: String(oldestMs) },
   )
   for (const row of rows) {
     const user = users.get(row.user_id)
-    if (!user || row.offset > user.version) continue
+    // Those of an earlier epoch stand below 0.
+    if (!user || row.offset + (row.epoch - epoch) * epochUnit > user.version) continue
     const timeMs = row.timestamp
     const session = user.open.find(
       ({ startMs, endMs, cutMs }) => timeMs >= startMs && timeMs <= endMs && timeMs > cutMs,

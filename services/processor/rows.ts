@@ -26,6 +26,11 @@ export function offsetOfVersion(version: number, epoch: number): number {
   return Math.floor(version / 16) - epoch * epochUnit
 }
 
+/** By how much offsets of that version's epoch must be moved to stand in order with those of `epoch`. */
+export function epochShift(version: number, epoch: number): number {
+  return (Math.floor(version / 16 / epochUnit) - epoch) * epochUnit
+}
+
 function timeOrNull(timeMs: number): number | null {
   return Number.isFinite(timeMs) ? rowTime(timeMs) : null
 }

@@ -115,6 +115,17 @@ ENGINE = MergeTree
 ORDER BY (endpoint_id, revision)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192;
 
+CREATE TABLE ebb.epochs
+(
+    `epoch` UInt16,
+    `topic` String,
+    `partitions` UInt16,
+    `began_at` DateTime64(3, 'UTC')
+)
+ENGINE = ReplacingMergeTree(began_at)
+ORDER BY epoch
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192;
+
 CREATE TABLE ebb.migrations
 (
     `number` UInt32,
@@ -277,6 +288,11 @@ CREATE VIEW ebb.users_now
 )
 AS WITH
     7776000000 AS days_90_ms,
+    ifNull((
+        SELECT argMax(partitions, epoch)
+        FROM ebb.epochs
+        WHERE epoch > 0
+    ), 0) AS grown,
     clocks AS
     (
         SELECT
@@ -304,7 +320,7 @@ AS WITH
             arrayMap(t -> ((toUnixTimestamp64Milli(t) > (clock_ms - days_90_ms)) AND (toUnixTimestamp64Milli(t) <= clock_ms)), money_times) AS recent
         FROM ebb.users AS u
         FINAL
-        INNER JOIN clocks USING (partition)
+        INNER JOIN clocks ON clocks.partition = if(grown > 0, u.slot % greatest(grown, 1), u.partition)
     )
 SELECT
     slot,

@@ -56,7 +56,9 @@ export function applyControl(state: PartitionState, record: FoldControl, effects
   switch (record.kind) {
     case 'tick':
     case 'live':
+      break
     case 'seal':
+      state.sealed = true
       break
     case 'rule':
       applyRule(state, record.rule)

@@ -35,6 +35,15 @@ export function createGuard(): Guard {
   }
 }
 
+/** The counts of a partition that is a share of the one they were made for. */
+export function shareOfGuard(guard: Guard, share: number): Guard {
+  return {
+    ...guard,
+    minutes: guard.minutes.map(count => count * share),
+    hours: guard.hours.map(count => count * share),
+  }
+}
+
 /** The clock moved: remembers a hole, and clears the minutes and hours that it passed. */
 export function guardClock(
   guard: Guard,

@@ -104,6 +104,8 @@ interface PartitionSnapshot {
   readonly clockMs: number | null
   readonly boundMs: number | null
   readonly imports: PartitionState['imports']
+  /** Left out while it is false, which it is but at the end of an epoch. */
+  readonly sealed?: true
   readonly guard: Jsonable<PartitionState['guard']>
 }
 
@@ -119,6 +121,7 @@ export function snapshotPartition(state: PartitionState): string {
     clockMs: state.clockMs,
     boundMs: state.boundMs,
     imports: state.imports,
+    ...(state.sealed ? { sealed: true } : undefined),
     guard: state.guard,
   }
   return JSON.stringify(snapshot)
@@ -137,6 +140,7 @@ export function restorePartition(project: string, json: string): PartitionState 
   state.clockMs = lowest(snapshot.clockMs)
   state.boundMs = lowest(snapshot.boundMs)
   state.imports = snapshot.imports
+  state.sealed = snapshot.sealed ?? false
   state.guard = {
     ...createGuard(),
     ...(guard as PartitionState['guard']),

@@ -145,6 +145,8 @@ export interface PartitionState {
   boundMs: number
   /** Imports hold alert timers from the first imported click until they are over, for good. */
   imports: 'none' | 'running' | 'over'
+  /** A Seal was folded: nothing behind it is; the next epoch goes on from this state. */
+  sealed: boolean
   guard: Guard
   users: Map<string, User>
   /**
@@ -181,6 +183,7 @@ export function createState(project: string, settings: Settings = defaultSetting
     clockMs: Number.NEGATIVE_INFINITY,
     boundMs: Number.NEGATIVE_INFINITY,
     imports: 'none',
+    sealed: false,
     guard: createGuard(),
     users: new Map(),
     frozen: new Map(),

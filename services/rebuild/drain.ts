@@ -1,0 +1,36 @@
+/** Ends an epoch: a Seal on each of its partitions, and everything before it folded into the tables. */
+import { wallClock } from '../base/time.ts'
+import { encodeRecord } from '../log/codec.ts'
+import type { Log } from '../log/log.ts'
+import { type ProcessorOptions, startProcessor } from '../processor/processor.ts'
+import type { Store } from '../store/store.ts'
+import { type Epoch, readSealed } from './epochs.ts'
+
+/** Appends a Seal where none is folded yet. A second one behind the first is never folded: harmless. */
+export async function sealEpoch(log: Log, store: Store, epoch: Epoch): Promise<void> {
+  const sealed = await readSealed(store, epoch.topic)
+  const value = encodeRecord({ kind: 'seal', atMs: Math.round(wallClock()) })
+  for (let partition = 0; partition < epoch.partitions; partition++)
+    if (!sealed.has(partition)) await log.append(epoch.topic, partition, [{ key: null, value }])
+}
+
+/** Seals the epoch and folds it to its end, where nobody else does and nobody appends to it any more. */
+export async function drainEpoch(
+  options: Omit<ProcessorOptions, 'troubled' | 'failed' | 'flushed' | 'meter'>,
+): Promise<void> {
+  const { log, store, topic, partitions, epoch } = options
+  const sealed = await readSealed(store, topic)
+  if (sealed.size === partitions) return
+  await sealEpoch(log, store, { epoch, topic, partitions })
+  const ended = Promise.withResolvers<void>()
+  const processor = await startProcessor({
+    ...options,
+    troubled: () => {},
+    failed: (_partition, error) => ended.reject(error),
+    flushed(partition, state) {
+      if (state.sealed) sealed.add(partition)
+      if (sealed.size === partitions) ended.resolve()
+    },
+  })
+  await ended.promise.finally(() => processor.stop())
+}

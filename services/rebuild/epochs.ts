@@ -1,0 +1,63 @@
+/**
+ * Epochs: partitions of a topic never grow in place, so a project that grows goes on in a new topic. What stands
+ * before the Seal of an old partition is folded in the old epoch, the new one begins with the state it ended in.
+ */
+import { EbbError } from '../base/errors.ts'
+import { rowTime } from '../store/rows.ts'
+import type { Store } from '../store/store.ts'
+
+export interface Epoch {
+  readonly epoch: number
+  readonly topic: string
+  readonly partitions: number
+}
+
+/** The topic of an epoch, e.g. `e1.clicks` after `clicks`; all end in the name of the first. */
+export function topicOf(firstTopic: string, epoch: number): string {
+  return epoch === 0 ? firstTopic : firstTopic.replace(/clicks$/, `e${epoch}.clicks`)
+}
+
+/** All epochs, the oldest first; empty for a project that never grew. */
+export async function readEpochs(store: Store): Promise<Epoch[]> {
+  const rows = await store.query<{ epoch: number; topic: string; partitions: number }>(
+    'SELECT epoch, topic, partitions FROM epochs FINAL ORDER BY epoch',
+  )
+  return rows.map(row => ({
+    epoch: Number(row.epoch),
+    topic: row.topic,
+    partitions: Number(row.partitions),
+  }))
+}
+
+/** Says that the project goes on in a topic with so many partitions; from here on there is no way back. */
+export async function beginEpoch(
+  store: Store,
+  present: Epoch,
+  firstTopic: string,
+  partitions: number,
+  nowMs: number,
+): Promise<Epoch> {
+  if (partitions <= present.partitions)
+    throw new EbbError(
+      'badInput',
+      `The project has ${present.partitions} partitions already; it can only grow, to a larger power of two.`,
+    )
+  const epoch = present.epoch + 1
+  const next = { epoch, topic: topicOf(firstTopic, epoch), partitions }
+  const began_at = rowTime(Math.round(nowMs))
+  await store.insert('epochs', [
+    { ...present, began_at },
+    { ...next, began_at },
+  ])
+  return next
+}
+
+/** The partitions of a topic whose Seal is folded, and all before it in the tables. */
+export async function readSealed(store: Store, topic: string): Promise<Set<number>> {
+  const rows = await store.query<{ partition: number }>(
+    `SELECT partition FROM progress FINAL
+     WHERE topic = {topic:String} AND JSONExtractBool(state, 'sealed')`,
+    { topic },
+  )
+  return new Set(rows.map(({ partition }) => Number(partition)))
+}
