@@ -16,9 +16,9 @@ interface Sight {
 /** What followed a change of the group until the next one. */
 export interface Aftermath {
   readonly worstMs: number
-  /** From the change to the first moment from which on lag stayed below the bound; 0: it never passed it. */
+  /** From the change to the first moment below the bound after the worst one; 0: it never passed the bound. */
   readonly recoveredMs: number
-  /** It was below the bound before the next change. */
+  /** It was below the bound again before the next change. */
   readonly recovered: boolean
 }
 
@@ -61,11 +61,14 @@ export function watchLag(store: Store, traffic: Traffic): LagWatch {
   return {
     aftermath(fromMs, toMs) {
       const of = sights.filter(({ atMs }) => atMs >= fromMs && atMs < toMs)
-      const lastHigh = of.findLastIndex(({ lagMs }) => lagMs >= lagMsMax)
-      const back = of[lastHigh + 1]
+      const worstMs = Math.max(0, ...of.map(({ lagMs }) => lagMs))
+      if (worstMs < lagMsMax)
+        return { worstMs: Math.round(worstMs), recoveredMs: 0, recovered: true }
+      const worst = of.findIndex(({ lagMs }) => lagMs === worstMs)
+      const back = of.find(({ lagMs }, at) => at > worst && lagMs < lagMsMax)
       return {
-        worstMs: Math.round(Math.max(0, ...of.map(({ lagMs }) => lagMs))),
-        recoveredMs: lastHigh < 0 || !back ? 0 : Math.round(back.atMs - fromMs),
+        worstMs: Math.round(worstMs),
+        recoveredMs: back ? Math.round(back.atMs - fromMs) : 0,
         recovered: back !== undefined,
       }
     },
