@@ -200,6 +200,8 @@ async function readIds(
     clickColumns,
     { ...range, partitions, partition, oldest: String(oldestMs) },
   )
+  for (const user of users.values())
+    for (const { ids, atCut } of user.open) if (atCut) ids.push(...atCut)
   for (const row of rows) {
     const user = users.get(row.user_id)
     // Those of an earlier epoch stand below 0.
@@ -208,7 +210,8 @@ async function readIds(
     const session = user.open.find(
       ({ startMs, endMs, cutMs }) => timeMs >= startMs && timeMs <= endMs && timeMs > cutMs,
     )
-    session?.ids.push(idHash(row.event_id))
+    const hash = idHash(row.event_id)
+    if (session && !session.atCut?.includes(hash)) session.ids.push(hash)
   }
   for (const user of users.values())
     for (const { id, ids, clicks } of user.open)

@@ -29,6 +29,11 @@ export interface Session {
   gapMs: number
   /** Hashes of the ids of its accepted clicks (see idHash): as many as `clicks`. */
   ids: number[]
+  /**
+   * Of a part that begins at the very time of its cut: ids among which are all of its clicks at that time. The table
+   * clicks cannot tell them from those of the part before.
+   */
+  atCut?: readonly number[]
 }
 
 /** What is remembered of a user under a rule, once there is something to remember. */

@@ -2,6 +2,7 @@
  * I4, delivery: every alert to be sent reached each endpoint, or its delivery says why not; nothing else was sent;
  * every request was signed and carried the body that is on the log; and what came twice had a reason.
  */
+import type { AlertRecord } from '../../../services/log/record.ts'
 import { signatureFault } from '../../../services/webhooks/signature.ts'
 import type { Row } from '../clickhouse/tables.ts'
 import type { Evidence } from '../evidence.ts'
@@ -18,7 +19,10 @@ export function checkDeliveries(evidence: Evidence): string[] {
     ),
   )
   const erased = erasuresOn(evidence.topics)
-  const bodies = new Map([...sent].map(([id, { body }]) => [id, body]))
+  const bodies = Map.groupBy(
+    alertsOn(evidence.topics).filter(({ alert }) => alert.send),
+    ({ alert }) => alert.messageId,
+  )
   return [
     ...checkRequests(evidence, bodies),
     ...checkEnds(
@@ -31,11 +35,15 @@ export function checkDeliveries(evidence: Evidence): string[] {
   ]
 }
 
-function checkRequests({ received }: Evidence, bodies: ReadonlyMap<string, string>): string[] {
+function checkRequests(
+  { received }: Evidence,
+  bodies: ReadonlyMap<string, readonly { readonly alert: AlertRecord }[]>,
+): string[] {
   return received.flatMap(({ endpoint, headers, body, atMs }) => {
     const id = headers['webhook-id']!
     if (bodies.get(id) === undefined) return [`I4: message ${id} was sent and is not on the log`]
-    if (bodies.get(id) !== body) return [`I4: message ${id} was sent with another body`]
+    if (!bodies.get(id)!.some(({ alert }) => alert.body === body))
+      return [`I4: message ${id} was sent with another body`]
     const secrets = [secretOf(endpoint)]
     const request = { headers: { ...headers }, body: Buffer.from(body), wallMs: startMs + atMs }
     const fault = signatureFault({ secrets, ...request })
