@@ -90,7 +90,9 @@ async function auditPartition(
   findings.alerts.checked += refold.alerts.size
   if (!refold.isWhole) {
     findings.alerts.notes.push(
-      `The log of partition ${partition} begins at offset ${refold.startOffset}: alerts and the state of users cannot be folded again.`,
+      source.epoch > 0
+        ? `Partition ${partition} began with what an earlier epoch ended in: alerts and the state of users cannot be folded again, nor are records of that epoch accounted for.`
+        : `The log of partition ${partition} begins at offset ${refold.startOffset}: alerts and the state of users cannot be folded again.`,
     )
     return refold.spans
   }
@@ -111,7 +113,7 @@ async function auditPartition(
 /** Settings of a log whose beginning is gone: known where they never changed. */
 async function knownSettings(source: AuditSource, partition: number) {
   const [row] = await source.store.query<{ count: string }>(
-    "SELECT count() AS count FROM controls WHERE kind = 'settings'",
+    "SELECT uniqExact(value) AS count FROM controls WHERE kind = 'settings'",
   )
   const point = (await readPoints(source)).find(one => one.partition === partition)
   return point && Number(row!.count) <= 1

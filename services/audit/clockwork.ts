@@ -2,7 +2,7 @@
  * Which settings held for a click, as SQL: gap, caps, lateness, zone and server events may change in the middle
  * of a log, and each row is judged by those of its own place in it.
  */
-import type { Settings } from '../processor/fold/settings.ts'
+import { defaultSettings, type Settings } from '../processor/fold/settings.ts'
 import { quoted } from '../store/rows.ts'
 import type { SettingsSpan } from './refold.ts'
 import { lowestMs } from './source.ts'
@@ -45,6 +45,8 @@ export function clockworkOf(spans: readonly SettingsSpan[]): Clockwork {
     if (last?.regime === regime && last.partition === partition) continue
     kept.push({ partition, order, regime, boundMs })
   }
+  // Where nothing is known SQL still wants a list; no row is of this regime.
+  if (regimes.length === 0) placeOf(regimes, defaultSettings)
   const isOne = regimes.length === 1 && kept.every(span => span.regime === 1)
   const keyOf = (span: (typeof kept)[number]) =>
     `toUInt64(${BigInt(span.partition) * partitionUnit + BigInt(span.order)})`

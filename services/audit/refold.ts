@@ -50,7 +50,7 @@ export interface RefoldedAlert {
 export interface Refold {
   readonly partition: number
   readonly state: PartitionState
-  /** The log begins where the partition began, so that all of it could be folded. */
+  /** The log begins where the project began, so that all of it could be folded. */
   readonly isWhole: boolean
   readonly startOffset: number
   nextOffset: number
@@ -85,7 +85,7 @@ export async function createRefold(
   const folded = createFolded(createState(source.project), startOffset, '')
   const { state } = folded
   const records = createRecordFold(folded, place)
-  const isWhole = startOffset === 0
+  const isWhole = startOffset === 0 && epoch === 0
   const refold: Refold = {
     partition,
     state,

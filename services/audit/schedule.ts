@@ -14,19 +14,21 @@ export interface AuditSchedule {
 }
 
 export function startAuditSchedule(options: {
-  readonly source: AuditSource
+  /** The project as it is by then: it may have grown. */
+  readonly source: () => AuditSource
   readonly wallClock: () => number
   /** Whether this process is the one that audits. */
   readonly isOurs: () => boolean
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly lookIntervalMs?: number
 }): AuditSchedule {
-  const { source, wallClock, logger } = options
+  const { wallClock, logger } = options
   const stopping = new AbortController()
   let running: Promise<void> | undefined
 
   async function look(): Promise<void> {
     if (!options.isOurs()) return
+    const source = options.source()
     const last = await readLastAudit(source.store)
     if (last && wallClock() - last.startedMs < betweenMs) return
     tell(await auditAndKeep({ ...source, stopping: stopping.signal }, wallClock))

@@ -11,7 +11,7 @@ import { requestBytesMax } from './body.ts'
 import { intakeOf } from './intake.ts'
 import { goLive, liveGate } from './live.ts'
 import { type CollectorMeter, idleMeter } from './meter.ts'
-import { type DoorLogger, outletOf } from './outlet.ts'
+import { type DoorLogger, type Outlet, outletOf } from './outlet.ts'
 import { rejectWriter } from './rejects.ts'
 import { startTicker } from './ticker.ts'
 import { waitingRoom } from './waiting.ts'
@@ -42,6 +42,8 @@ export interface StartOptions {
 
 export interface Collector {
   readonly url: string
+  /** From here on clicks go to this topic. */
+  moveTo(topic: string, partitions: number): void
   /** Takes no new requests, ends those that run, writes the rejects. */
   stop(): Promise<void>
 }
@@ -49,6 +51,7 @@ export interface Collector {
 /** All of a collector but its port: what answers requests, whatever brings them. */
 export interface Wired {
   readonly door: CollectorOptions
+  readonly moveTo: Outlet['moveTo']
   /** `writer`: who ticks, for looking at. */
   startTicking(writer: string): () => void
   /** Writes the rejects. */
@@ -82,6 +85,7 @@ export async function wireCollector(
       names,
       logger,
     },
+    moveTo: outlet.moveTo,
     startTicking: writer =>
       startTicker({ outlet, live, clock, every, writer, isFull: waiting.isFull }),
     stop: () => rejects.stop(),
@@ -110,7 +114,7 @@ export async function startCollector(options: StartOptions): Promise<Collector> 
     await wired.stop()
   }
 
-  return { url, stop }
+  return { url, moveTo: wired.moveTo, stop }
 }
 
 async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {

@@ -13,12 +13,12 @@ export type Intake = (clicks: readonly Click[]) => Promise<void>
 export function intakeOf(outlet: Outlet, live: LiveGate): Intake {
   return async clicks => {
     if (clicks.length === 0) return
-    const groups = byPartition(clicks, outlet.partitions)
     try {
       await live.enter()
     } catch (error) {
       throw refusal(error)
     }
+    const groups = byPartition(clicks, outlet.partitions)
     const appends = [...groups].map(([partition, records]) => outlet.append(partition, records))
     // All, also after a failure: until then the request's bytes are in memory.
     const outcomes = await Promise.allSettled(appends)

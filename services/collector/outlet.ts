@@ -5,6 +5,7 @@ export type DoorLogger = Pick<Logger, 'info' | 'warn' | 'error'>
 
 /** The topic as this collector writes it, and how each partition takes it. */
 export interface Outlet {
+  /** A record for one of them is appended without waiting in between: the topic may change. */
   readonly partitions: number
   /** Resolves when the records are durable; a rejection means: unknown, they may be there. */
   append(partition: number, records: readonly NewRecord[]): Promise<void>
@@ -12,6 +13,8 @@ export interface Outlet {
   isFailing(partition: number): boolean
   /** Whether the log answers and took what it was last given, in every partition. */
   isReady(): Promise<boolean>
+  /** From here on records go to this topic: the project has grown. */
+  moveTo(topic: string, partitions: number): void
 }
 
 export interface OutletOptions {
@@ -21,7 +24,8 @@ export interface OutletOptions {
   readonly logger: DoorLogger
 }
 
-export function outletOf({ log, topic, partitions, logger }: OutletOptions): Outlet {
+export function outletOf({ log, logger, ...first }: OutletOptions): Outlet {
+  let { topic, partitions } = first
   const failing = new Set<number>()
 
   async function append(partition: number, records: readonly NewRecord[]): Promise<void> {
@@ -45,5 +49,17 @@ export function outletOf({ log, topic, partitions, logger }: OutletOptions): Out
     }
   }
 
-  return { partitions, append, isFailing: partition => failing.has(partition), isReady }
+  return {
+    get partitions() {
+      return partitions
+    },
+    append,
+    isFailing: partition => failing.has(partition),
+    isReady,
+    moveTo(nextTopic, nextPartitions) {
+      topic = nextTopic
+      partitions = nextPartitions
+      failing.clear()
+    },
+  }
 }

@@ -40,6 +40,8 @@ export interface Project {
   caughtUp(): Promise<void>
   /** Rules were changed in the table: resolves when every partition's log has the change. */
   rulesChanged(): Promise<void>
+  /** Goes on in a new topic with so many partitions. */
+  grow(partitions: number): Promise<void>
   /** Endpoints were changed in the table: resolves when no attempt begins that goes by what was before. */
   endpointsChanged(): Promise<void>
 }
@@ -138,6 +140,10 @@ export function projectCalls(project: Project) {
       const places = { log, store, clicksTopic, alertsTopic, partitions }
       const checks = await examineProject({ ...places, clock, wallClock, replay })
       return [...checks, ...(await examineDirectory(project.directory))]
+    },
+
+    async grow({ partitions: wanted }: { partitions: number }): Promise<void> {
+      await project.grow(wanted)
     },
 
     async live(): Promise<void> {

@@ -1,6 +1,7 @@
 /** Commands about a project, in one process or on servers: what each takes, and what it prints. */
 import { type Command, Option } from 'commander'
 import { differencesOf, showAudit } from '../audit/show.ts'
+import { EbbError } from '../base/errors.ts'
 import { wallClock } from '../base/time.ts'
 import { addImportCommand } from '../collector/import/command.ts'
 import { type Check, showChecks, statusOf } from '../doctor/check.ts'
@@ -20,6 +21,18 @@ import {
 import { showRules, showUser, table } from './show.ts'
 
 type Print = (text: string) => void
+
+const partitionsMax = 4096
+
+function powerOfTwo(text: string): number {
+  const count = Number(text)
+  if (Number.isInteger(count) && count > 0 && count <= partitionsMax && (count & (count - 1)) === 0)
+    return count
+  throw new EbbError(
+    'badInput',
+    `${text} is no number of partitions: 2, 4, 8, ... ${partitionsMax}.`,
+  )
+}
 
 /** `partition` reads the number of one. */
 export function addProjectCommands(
@@ -177,6 +190,19 @@ function addLooking(program: Command, print: Print): void {
         print('No webhooks run: they forget what they had for him when they start next.')
     }),
   )
+  subcommand(
+    program,
+    'grow <partitions>',
+    'go on in a new topic with more partitions: a power of two; collectors and processors may run on servers',
+  ).action(async (partitions: string, _options: unknown, command: Command) => {
+    const wanted = powerOfTwo(partitions)
+    await withCalls(command, false, calls => calls.grow({ partitions: wanted }))
+    // In one process the first opening after it drains the old partitions.
+    await withCalls(command, false, async calls => {
+      const facts = await calls.facts()
+      print(`The project has ${facts.partitions} partitions, in epoch ${facts.epoch}.`)
+    })
+  })
   subcommand(
     program,
     'live',

@@ -8,6 +8,7 @@ import { pause, steadyClock, wallClock } from '../base/time.ts'
 import { endpointsAgeMsMax } from '../webhooks/book.ts'
 import { readSecretKey, secretKeyPath } from '../webhooks/secrets.ts'
 import type { Project } from './calls.ts'
+import { growServers } from './growth.ts'
 import { keepFirstSettings, startBroadcaster } from './project.ts'
 import { openServers, requireProject, type ServerOptions, type Servers } from './servers.ts'
 import { readNextOffsets, readRevisions } from './standing.ts'
@@ -63,6 +64,7 @@ export async function openServerProject(
           options.tell(`${error.message} ${error.next}`)
         })
       },
+      grow: wanted => growServers(servers, wanted, options.tell, closing.signal),
       endpointsChanged: () => pause(2 * endpointsAgeMsMax, closing.signal),
     },
     async close() {

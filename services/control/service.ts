@@ -8,14 +8,17 @@ import { createMetrics, type Metrics, watchHealth } from '../base/metrics.ts'
 import { after, random, steadyClock, wallClock } from '../base/time.ts'
 import { startCollector } from '../collector/collector.ts'
 import { collectorMeter } from '../collector/meter.ts'
-import { processorMeter } from '../processor/meter.ts'
-import { startProcessor } from '../processor/processor.ts'
+import { type ProcessorMeter, processorMeter } from '../processor/meter.ts'
+import { type Processor, startProcessor } from '../processor/processor.ts'
+import { followEpochs } from '../rebuild/follow.ts'
+import type { Present } from '../rebuild/present.ts'
+import { watchEpochs } from '../rebuild/watch.ts'
 import { startWeb } from '../web/app.ts'
 import { webMeter } from '../web/traffic.ts'
 import { openSecretKey } from '../webhooks/endpoints.ts'
 import { deliveryMeter, watchReading } from '../webhooks/meter.ts'
 import { startWebhooks } from '../webhooks/webhooks.ts'
-import { openCutoffsSchedule } from './cutoffs.ts'
+import { type CutoffsSchedule, openCutoffsSchedule } from './cutoffs.ts'
 import { keepFirstSettings, startBroadcaster } from './project.ts'
 import { openServers, type ServerOptions, type Servers } from './servers.ts'
 import { readRevisions, readStanding } from './standing.ts'
@@ -118,49 +121,89 @@ async function runCollector({
   logger,
   stops,
 }: Setting): Promise<Running> {
-  const { log, store } = servers
-  const { topic: clicksTopic } = servers.clicks
+  const { log, store, clicks } = servers
   const collector = await startCollector({
     log,
     store,
-    topic: clicksTopic,
+    topic: clicks.topic,
     host: options.host,
     port: options.port,
     clock: wallClock,
-    live: (await readStanding(store, clicksTopic)).live,
+    live: (await readStanding(store, clicks.topic)).live,
     logger,
     names: options.names,
     meter: collectorMeter(metrics),
   })
   stops.push(() => collector.stop())
+  const stopWatching = watchEpochs(store, clicks, ({ topic, partitions }) => {
+    logger.info({ topic, partitions }, 'the project has grown: clicks go to its new topic')
+    collector.moveTo(topic, partitions)
+  })
+  stops.push(async () => stopWatching())
   return { says: `Clicks go to ${collector.url}/v1/track.`, faults: () => [], needsStore: false }
 }
 
-async function runProcessor({ servers, metrics, logger, stops }: Setting): Promise<Running> {
-  const { log, store, clicks, alertsTopic, alertsPartitions, project } = servers
-  const { topic: clicksTopic, partitions, epoch } = clicks
+async function runProcessor(setting: Setting): Promise<Running> {
+  const { servers, metrics, logger, stops } = setting
+  const { log, store, project } = servers
   const faults = new Map<number, string>()
   const schedule = await openCutoffsSchedule(store, wallClock)
+  const meter = processorMeter(metrics)
+  let processor: Processor | undefined
+  const following = await followEpochs({
+    ...{ log, store, newest: servers.clicks },
+    async fold(clicks) {
+      const folding = await foldEpoch(setting, clicks, { faults, schedule, meter })
+      processor = folding.processor
+      return folding
+    },
+    carried: clicks => logger.info({ clicks }, 'clicks were carried over to the new topic'),
+    troubled: error => logger.warn({ err: error }, 'the next epoch waits; it is tried again'),
+  })
+  stops.push(() => following.stop())
+  const audits = startAuditSchedule({
+    source: () => ({ log, store, project, ...following.present() }),
+    wallClock,
+    isOurs: () => processor?.partitions.has(0) ?? false,
+    logger,
+  })
+  stops.push(() => audits.stop())
+  auditMeter(metrics, store, wallClock)
+  return {
+    says: 'It shares the partitions with the others of its group.',
+    faults: () => [...faults.values()],
+    needsStore: true,
+  }
+}
+
+/** What outlives an epoch. */
+interface Lasting {
+  readonly faults: Map<number, string>
+  readonly schedule: CutoffsSchedule
+  readonly meter: ProcessorMeter
+}
+
+/** The processor of one epoch, and what keeps its partitions agreed. */
+async function foldEpoch(
+  { servers, logger }: Setting,
+  clicks: Present,
+  { faults, schedule, meter }: Lasting,
+) {
+  const { log, store, alertsTopic, alertsPartitions, project } = servers
+  const { topic, partitions } = clicks
   const troubled = (error: Error) => logger.warn({ err: error }, 'a change waits to be broadcast')
   const broadcaster = startBroadcaster({
     log,
     store,
-    topic: clicksTopic,
+    topic,
     partitions,
-    revisions: () => readRevisions(store, clicksTopic, partitions),
+    revisions: () => readRevisions(store, topic, partitions),
     steadyClock,
     troubled,
   })
-  stops.push(() => broadcaster.stop())
   await broadcaster.spread()
   const processor = await startProcessor({
-    log,
-    store,
-    ...clicks,
-    alertsTopic,
-    alertsPartitions,
-    project,
-    meter: processorMeter(metrics),
+    ...{ log, store, ...clicks, alertsTopic, alertsPartitions, project, meter },
     troubled(partition, error, attempt) {
       faults.set(partition, `Partition ${partition} waits: ${error.message}`)
       logger.warn({ partition, attempt, err: error }, 'a partition waits; it is tried again')
@@ -182,19 +225,12 @@ async function runProcessor({ servers, metrics, logger, stops }: Setting): Promi
         .catch(troubled)
     },
   })
-  stops.push(() => processor.stop())
-  const audits = startAuditSchedule({
-    source: { log, store, topic: clicksTopic, partitions, project, epoch },
-    wallClock,
-    isOurs: () => processor.partitions.has(0),
-    logger,
-  })
-  stops.push(() => audits.stop())
-  auditMeter(metrics, store, wallClock)
   return {
-    says: 'It shares the partitions with the others of its group.',
-    faults: () => [...faults.values()],
-    needsStore: true,
+    processor,
+    async stop() {
+      broadcaster.stop()
+      await processor.stop()
+    },
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import type { Logger } from 'pino'
+import { EbbError } from '../base/errors.ts'
 import type { Metrics } from '../base/metrics.ts'
 import { every, random, steadyClock, wallClock } from '../base/time.ts'
 import { openEmbeddedLog } from '../log/embedded.ts'
@@ -11,6 +12,7 @@ import type { LocalLog } from '../log/local.ts'
 import { processorMeter } from '../processor/meter.ts'
 import { type Processor, startProcessor } from '../processor/processor.ts'
 import { drainEpoch } from '../rebuild/drain.ts'
+import { beginEpoch } from '../rebuild/epochs.ts'
 import { openPresent, type Present } from '../rebuild/present.ts'
 import { type EmbeddedStore, openEmbeddedStore } from '../store/embedded.ts'
 import { migrate } from '../store/migrate.ts'
@@ -124,6 +126,12 @@ async function open(options: SystemOptions, stops: Stops): Promise<System> {
     openKey: async () => key,
     caughtUp: () => catchUp(ground, processor),
     rulesChanged: () => broadcaster.spread(),
+    async grow(wanted) {
+      if (options.delivers)
+        throw new EbbError('badInput', 'A project in one process grows while it is stopped.')
+      // The next opening drains what there is, and goes on in the new topic.
+      await beginEpoch(store, clicks, firstClicksTopic, wanted, wallClock())
+    },
     async endpointsChanged() {
       webhooks?.changed()
     },

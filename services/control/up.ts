@@ -85,7 +85,7 @@ async function start(
 function auditDaily(system: System, metrics: Metrics, logger: Logger): () => Promise<void> {
   auditMeter(metrics, system.store, wallClock)
   const schedule = startAuditSchedule({
-    source: { ...system, topic: system.clicksTopic },
+    source: () => ({ ...system, topic: system.clicksTopic }),
     wallClock,
     isOurs: () => true,
     logger,

@@ -61,6 +61,7 @@ export function processorMeter(metrics: Metrics): ProcessorMeter {
     registers,
   })
   const reached = new Map<number, Reached>()
+  let watched: Watched | undefined
   const tables = {
     clicks: rows.labels('clicks'),
     rejects: rows.labels('rejects'),
@@ -86,7 +87,11 @@ export function processorMeter(metrics: Metrics): ProcessorMeter {
       for (const { record } of batch.alerts) alerts.inc({ status: record.status })
     },
     flushFailed: () => failures.inc(),
-    watch: source => watchPartitions(metrics, source, reached),
+    watch(source) {
+      // The gauges tell of the epoch that is folded last.
+      if (!watched) watchPartitions(metrics, () => watched!, reached)
+      watched = source
+    },
   }
 }
 
@@ -103,7 +108,7 @@ function countedBy(rows: Batch['rejects']): Map<string, Map<string, number>> {
 
 function watchPartitions(
   { registry, onRead }: Metrics,
-  source: Watched,
+  sourceNow: () => Watched,
   reached: ReadonlyMap<number, Reached>,
 ): void {
   const gauge = (name: string, help: string) =>
@@ -122,6 +127,7 @@ function watchPartitions(
     registers: [registry],
   })
   onRead(async () => {
+    const source = sourceNow()
     const asked = [...source.owned()]
     const bounds = await Promise.all(asked.map(number => withinScrape(source.bounds(number))))
     const ends = new Map(asked.map((number, at) => [number, bounds[at]?.endOffset]))

@@ -29,13 +29,17 @@ export async function readEpochs(store: Store): Promise<Epoch[]> {
   }))
 }
 
-/** Says that the project goes on in a topic with so many partitions; from here on there is no way back. */
+/**
+ * Says that the project goes on in a topic with so many partitions, which `makeTopic` makes before; from here on
+ * there is no way back.
+ */
 export async function beginEpoch(
   store: Store,
   present: Epoch,
   firstTopic: string,
   partitions: number,
   nowMs: number,
+  makeTopic: (topic: string) => Promise<void> = async () => undefined,
 ): Promise<Epoch> {
   if (partitions <= present.partitions)
     throw new EbbError(
@@ -44,6 +48,7 @@ export async function beginEpoch(
     )
   const epoch = present.epoch + 1
   const next = { epoch, topic: topicOf(firstTopic, epoch), partitions }
+  await makeTopic(next.topic)
   const began_at = rowTime(Math.round(nowMs))
   await store.insert('epochs', [
     { ...present, began_at },

@@ -148,7 +148,9 @@ export const setup: Figure = {
 export const partitions: Figure = {
   rule: 'Records of the log whose effects are in the tables, by partition; behind: its clock against the furthest one.',
   sql: `SELECT topic, partition, next_offset, held, toUnixTimestamp64Milli(clock) AS clock_ms
-        FROM progress FINAL WHERE endsWith(topic, 'clicks') ORDER BY topic, partition`,
+        FROM progress FINAL WHERE endsWith(topic, 'clicks')
+          AND epoch = (SELECT max(epoch) FROM progress WHERE endsWith(topic, 'clicks'))
+        ORDER BY topic, partition`,
 }
 
 export const rejects: Figure = {

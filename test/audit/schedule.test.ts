@@ -53,7 +53,7 @@ test('once a day, by the process that has partition 0 and by no other', async ()
   // Nothing else keeps this process: the timers of the schedule do not.
   const alive = setInterval(() => {}, 1_000)
   const schedule = startAuditSchedule({
-    source: scene.source,
+    source: () => scene.source,
     wallClock: () => nowMs,
     isOurs: () => looks.isOurs(ours),
     logger: pino({ level: 'silent' }),
@@ -86,7 +86,7 @@ test('an audit ends early when its process is to stop, and keeps nothing', async
   const kept = await auditsKept()
   const looks = looksOf()
   const schedule = startAuditSchedule({
-    source: scene.source,
+    source: () => scene.source,
     wallClock: () => dayMs * 30_000,
     isOurs: () => looks.isOurs(true),
     logger: pino({ level: 'silent' }),

@@ -1,0 +1,65 @@
+/** Growth of a project on servers while its collectors and processors run: what `ebb grow` does. */
+import { EbbError } from '../base/errors.ts'
+import { pause, steadyClock, wallClock } from '../base/time.ts'
+import { sealEpoch } from '../rebuild/drain.ts'
+import { beginEpoch, type Epoch, readSealed } from '../rebuild/epochs.ts'
+import { lookIntervalMs } from '../rebuild/watch.ts'
+import { placesOf, type Servers } from './servers.ts'
+import { retentionMsDefault } from './system.ts'
+
+const pollIntervalMs = 200
+/** Longer than another processor takes to notice that one died, and to go on. */
+const standstillMsMax = 30_000
+
+/**
+ * Makes the new topic, tells the collectors by the table, gives them time, seals the old partitions, and waits
+ * until they are drained. May be repeated: what was begun before goes on where it stopped.
+ */
+export async function growServers(
+  servers: Servers,
+  wanted: number,
+  tell: (sentence: string) => void,
+  closing: AbortSignal,
+): Promise<void> {
+  const { log, store, project, clicks } = servers
+  const { clicksTopic: firstTopic } = placesOf(project)
+  const isBegun = clicks.partitions === wanted && clicks.previous !== undefined
+  const previous = isBegun ? clicks.previous! : clicks
+  if (!isBegun) {
+    await begin(servers, firstTopic, wanted)
+    tell('Collectors turn to the new topic; what comes too late for it is carried over.')
+    await pause(3 * lookIntervalMs, closing)
+  }
+  await sealEpoch(log, store, previous)
+  tell('The old partitions are sealed; processors fold what stands before the seals.')
+  await untilDrained(servers, previous, closing)
+}
+
+/** The topic first: who hears of the epoch finds it. */
+async function begin({ log, store, clicks }: Servers, firstTopic: string, wanted: number) {
+  const next = await beginEpoch(store, clicks, firstTopic, wanted, wallClock(), topic =>
+    log
+      .ensure(topic, {
+        partitions: wanted,
+        retentionMs: retentionMsDefault,
+        retentionBytes: Number.POSITIVE_INFINITY,
+      })
+      .then(() => undefined),
+  )
+  return next
+}
+
+async function untilDrained({ store }: Servers, epoch: Epoch, closing: AbortSignal): Promise<void> {
+  let before = -1
+  for (let movedAtMs = steadyClock(); !closing.aborted; await pause(pollIntervalMs, closing)) {
+    const sealed = (await readSealed(store, epoch.topic)).size
+    if (sealed === epoch.partitions) return
+    if (sealed !== before) movedAtMs = steadyClock()
+    before = sealed
+    if (steadyClock() - movedAtMs > standstillMsMax)
+      throw new EbbError(
+        'processorAway',
+        `${epoch.partitions - sealed} of ${epoch.partitions} old partitions are not drained yet, and no processor goes on with them.`,
+      )
+  }
+}

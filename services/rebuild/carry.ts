@@ -1,0 +1,117 @@
+/**
+ * Carries over what stands behind the Seals of an epoch: a collector that had not heard of the new topic yet
+ * appended it, and acknowledged it. Each such click gets onto the new topic, with an id, and only then the old
+ * partition's progress moves on: a crash in between brings it twice, and the id makes the second a duplicate.
+ */
+import { partitionOf } from '../base/slot.ts'
+import { wallClock } from '../base/time.ts'
+import { decodeRecord, encodeRecord } from '../log/codec.ts'
+import type { Lease, Log, LogRecord, NewRecord, Ownership } from '../log/log.ts'
+import { recordHash } from '../processor/folded.ts'
+import { versionAt } from '../processor/rows.ts'
+import { rowTime } from '../store/rows.ts'
+import type { Store } from '../store/store.ts'
+import type { Epoch } from './epochs.ts'
+
+export interface CarryOptions {
+  readonly log: Log
+  readonly store: Store
+  /** Sealed and drained. */
+  readonly from: Epoch
+  readonly to: Epoch
+  readonly carried: (clicks: number) => void
+  readonly failed: (partition: number, error: Error) => void
+}
+
+/** Carries over until stopped; the partitions of the old topic are shared as those of the new one are. */
+export async function startCarrying(options: CarryOptions): Promise<Ownership> {
+  const { log, store, from } = options
+  return log.own(from.topic, `${from.topic}.carrier`, {
+    open: partition => readNextOffset(store, from, partition),
+    records: (partition, batch, lease) => carry(options, partition, batch, lease),
+    close: async () => undefined,
+    failed: options.failed,
+  })
+}
+
+async function readNextOffset(store: Store, { topic }: Epoch, partition: number): Promise<number> {
+  const [row] = await store.query<{ next_offset: string }>(
+    `SELECT next_offset FROM progress FINAL
+     WHERE topic = {topic:String} AND partition = {partition:UInt16}`,
+    { topic, partition },
+  )
+  return Number(row!.next_offset)
+}
+
+async function carry(
+  { log, store, from, to, carried }: CarryOptions,
+  partition: number,
+  batch: readonly LogRecord[],
+  lease: Lease,
+): Promise<void> {
+  const byPartition = new Map<number, NewRecord[]>()
+  for (const stored of batch) {
+    const place = `${from.epoch}:${partition}:${stored.offset}`
+    for (const [target, record] of carriedOf(stored, place, partition, from, to))
+      byPartition.set(target, [...(byPartition.get(target) ?? []), record])
+  }
+  let count = 0
+  for (const [target, records] of byPartition) {
+    if (lease.lost) return
+    await log.append(to.topic, target, records)
+    count += records.length
+  }
+  const last = batch.at(-1)
+  if (!last || lease.lost) return
+  const next = last.offset + 1
+  await store.command(
+    `INSERT INTO progress SELECT * REPLACE
+       ({next:UInt64} AS next_offset, {hash:String} AS last_hash, {version:UInt64} AS version,
+        fromUnixTimestamp64Milli({now:Int64}, 'UTC') AS written_at)
+     FROM (SELECT * FROM progress FINAL WHERE topic = {topic:String} AND partition = {partition:UInt16})`,
+    {
+      next: String(next),
+      hash: recordHash(last),
+      version: String(versionAt(from.epoch, next)),
+      now: String(rowTime(Math.round(wallClock()))),
+      topic: from.topic,
+      partition,
+    },
+  )
+  await lease.commit(next)
+  if (count > 0) carried(count)
+}
+
+/** Where a record goes and as what. Ticks have no say any more; revisions are broadcast to the new topic anyway. */
+function carriedOf(
+  stored: LogRecord,
+  place: string,
+  partition: number,
+  from: Epoch,
+  to: Epoch,
+): [number, NewRecord][] {
+  const record = decodeRecord(stored.value)
+  const { key } = stored
+  switch (record.kind) {
+    case 'click': {
+      const receivedAtMs = record.receivedAtMs ?? stored.appendMs
+      const eventId = record.eventId === '' ? place : record.eventId
+      const value = encodeRecord({ ...record, eventId, receivedAtMs })
+      return [[partitionOf(record.userId, to.partitions), { key, value }]]
+    }
+    case 'erase':
+    case 'audience':
+      return [[partitionOf(record.userId, to.partitions), { key, value: stored.value }]]
+    case 'dead':
+      return [[partition, { key, value: stored.value }]]
+    case 'live': {
+      const children = to.partitions / from.partitions
+      return Array.from({ length: children }, (_, at) => [
+        partition + at * from.partitions,
+        { key, value: stored.value },
+      ])
+    }
+    default:
+      return []
+  }
+}

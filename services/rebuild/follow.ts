@@ -1,0 +1,89 @@
+/**
+ * A processor over epochs: folds the oldest one that is not drained to its Seals; when it is, goes over to the
+ * next, and from then on carries over what still comes to the old topic.
+ */
+import { every } from '../base/time.ts'
+import type { Log, Ownership } from '../log/log.ts'
+import type { Store } from '../store/store.ts'
+import { startCarrying } from './carry.ts'
+import { type Epoch, readEpochs, readSealed } from './epochs.ts'
+import type { Present } from './present.ts'
+import { lookIntervalMs } from './watch.ts'
+
+export interface FollowOptions {
+  readonly log: Log
+  readonly store: Store
+  /** The newest epoch when this process started. */
+  readonly newest: Present
+  /** Folds this epoch until it is stopped. */
+  readonly fold: (epoch: Present) => Promise<{ stop(): Promise<void> }>
+  readonly carried: (clicks: number) => void
+  /** Something could not be done for now; it is tried again. */
+  readonly troubled: (error: Error) => void
+}
+
+export interface Following {
+  /** The epoch that is folded. */
+  present(): Present
+  stop(): Promise<void>
+}
+
+const idle = { stop: async () => undefined }
+
+export async function followEpochs(options: FollowOptions): Promise<Following> {
+  const { log, store, newest, fold, carried, troubled } = options
+  const carriers: Ownership[] = []
+  const carry = async (from: Epoch, to: Epoch) => {
+    const failed = (_partition: number, error: Error) => troubled(error)
+    carriers.push(await startCarrying({ log, store, from, to, carried, failed }))
+  }
+
+  const chain = await readChain(store, newest)
+  let at = 0
+  for (; at < chain.length - 1; at++) {
+    if (!(await isDrained(store, chain[at]!))) break
+    await carry(chain[at]!, chain[at + 1]!)
+  }
+  let present = chain[at]!
+  let folding: { stop(): Promise<void> } = await fold(present)
+
+  async function look(): Promise<void> {
+    const epochs = await readChain(store, newest)
+    const next = epochs.find(({ epoch }) => epoch === present.epoch + 1)
+    if (!next || !(await isDrained(store, present))) return
+    await folding.stop()
+    folding = idle
+    folding = await fold(next)
+    const from = present
+    present = next
+    await carry(from, next)
+  }
+  let looking: Promise<void> | undefined
+  const stopLooking = every(lookIntervalMs, () => {
+    looking ??= look()
+      .catch(troubled)
+      .finally(() => {
+        looking = undefined
+      })
+  })
+  return {
+    present: () => present,
+    async stop() {
+      stopLooking()
+      await looking
+      await folding.stop()
+      for (const carrier of carriers) await carrier.stop()
+    },
+  }
+}
+
+/** Every epoch with the one before it; of a project that never grew the one it is in. */
+async function readChain(store: Store, newest: Present): Promise<Present[]> {
+  const epochs = await readEpochs(store)
+  if (epochs.length === 0) return [newest]
+  return epochs.map((epoch, at) => ({ ...epoch, previous: epochs[at - 1] }))
+}
+
+async function isDrained(store: Store, { topic, partitions }: Epoch): Promise<boolean> {
+  return (await readSealed(store, topic)).size === partitions
+}

@@ -1,0 +1,140 @@
+/**
+ * `ebb grow` on a real Kafka while a collector takes clicks and two processors fold them: nothing is lost or
+ * counted twice, and what comes to the old topic behind its seals is carried over.
+ */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { brokersForTest } from '../../infra/kafka/broker.ts'
+import { createLogger } from '../../services/base/logger.ts'
+import { partitionOf } from '../../services/base/slot.ts'
+import { encodeRecord } from '../../services/log/codec.ts'
+import { openKafkaLog } from '../../services/log/kafka.ts'
+import { openServerStore } from '../../services/store/server.ts'
+import { ebb, freePort } from '../control/ebb.ts'
+import { startService } from './services.ts'
+
+const users = 100
+const timeoutMs = 600_000
+const pollIntervalMs = 200
+/** Clicks that were acknowledged before the growth begins, and again after it ended. */
+const clicksMin = 300
+
+const brokers = await brokersForTest(1, { own: true })
+
+interface Load {
+  readonly acknowledged: Set<string>
+  stop(): Promise<void>
+}
+
+/** Clicks one after the other in some threads; each is sent until it is acknowledged. */
+function startLoad(url: string): Load {
+  const acknowledged = new Set<string>()
+  let stopping = false
+  let next = 0
+  const send = async (messageId: string, userId: string) => {
+    const body = JSON.stringify({ type: 'track', event: 'page', userId, messageId })
+    const headers = { 'content-type': 'application/json' }
+    const answer = await fetch(`${url}/v1/track`, { method: 'POST', headers, body })
+    await answer.arrayBuffer()
+    if (answer.status === 200) acknowledged.add(messageId)
+    else assert.equal(answer.status, 503)
+  }
+  const threads = Array.from({ length: 4 }, async () => {
+    while (!stopping) {
+      const id = next++
+      while (!acknowledged.has(`m${id}`)) await send(`m${id}`, `user ${id % users}`)
+      await wait(5)
+    }
+  })
+  return {
+    acknowledged,
+    async stop() {
+      stopping = true
+      await Promise.all(threads)
+    },
+  }
+}
+
+async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
+  while (!(await isSo())) await wait(pollIntervalMs)
+}
+
+if (typeof brokers === 'string') test('growth on servers', { skip: brokers }, () => {})
+else
+  test('from 4 to 16 partitions while clicks come in', { timeout: timeoutMs }, async t => {
+    const cwd = mkdtempSync(join(tmpdir(), 'ebb-grow-'))
+    const sqlPort = await freePort()
+    const clickhouse = startService(['clickhouse', '--data', 'ch', '--sql-port', `${sqlPort}`], cwd)
+    await clickhouse.says(/runs/)
+    const url = `http://127.0.0.1:${sqlPort}`
+    const servers = [
+      ...['--kafka', brokers.addresses.join(','), '--clickhouse', url],
+      ...['--clickhouse-user', 'writer'],
+    ]
+    const service = (...args: string[]) =>
+      startService([...args, ...servers, '--health-port', '0', '--partitions', '4'], cwd)
+    const processors = [service('processor'), service('processor')]
+    for (const processor of processors) await processor.says(/^ {2}topic {2}/m)
+    const collector = service('collector', '--port', '0')
+    await collector.says(/^ {2}topic {2}/m)
+    const [, door] = /(http:\S+)\/v1\/track/.exec(collector.output())!
+    const log = await openKafkaLog({ brokers: brokers.addresses, logger: createLogger() })
+    const store = await openServerStore({ url, database: 'ebb', user: 'writer' })
+    t.after(async () => {
+      await Promise.all([log.close(), store.close()])
+      for (const { child, stop } of [...processors, collector, clickhouse])
+        if (child.exitCode === null && child.signalCode === null) await stop('SIGKILL')
+      await brokers.stop()
+      rmSync(cwd, { recursive: true, force: true })
+    })
+
+    const load = startLoad(door!)
+    t.after(() => load.stop())
+    await until(() => load.acknowledged.size > clicksMin)
+    const grown = await ebb(['grow', '16', ...servers], cwd)
+    assert.equal(grown.status, 0, grown.stdout + grown.stderr)
+    assert.match(grown.stdout, /16 partitions, in epoch 1/)
+
+    // A collector that had not heard of it: behind the seals, one click with an id and one without.
+    const nowMs = Date.now()
+    for (const eventId of ['straggler', '']) {
+      const userId = `straggler ${eventId}`
+      const value = encodeRecord({
+        ...{ kind: 'click', eventId, userId, anonymousId: null, type: 'track', name: 'page' },
+        ...{ timestampMs: nowMs, receivedAtMs: nowMs, url: null, referrer: null, value: null },
+        ...{ currency: null, orderId: null, properties: '', context: '', imported: false },
+      })
+      await log.append('ebb.clicks', partitionOf(userId, 4), [{ key: userId, value }])
+    }
+    const before = load.acknowledged.size
+    await until(() => load.acknowledged.size > before + clicksMin)
+    await load.stop()
+
+    const expected = load.acknowledged.size + 2
+    const count = async () => {
+      const [row] = await store.query<Record<string, string>>(
+        `SELECT countIf(verdict = 'accepted') AS accepted, uniqExactIf(event_id, verdict = 'accepted') AS ids,
+                countIf(epoch = 0) AS old, uniqExactIf(partition, epoch = 1) AS partitions,
+                countIf(startsWith(user_id, 'straggler') AND epoch = 1) AS stragglers FROM clicks FINAL`,
+      )
+      return row!
+    }
+    await until(async () => Number((await count()).accepted) >= expected)
+    const { accepted, ids, old, partitions, stragglers } = await count()
+    assert.deepEqual([Number(accepted), Number(ids)], [expected, expected])
+    assert.ok(Number(old) > clicksMin, `${old} clicks were folded in the old epoch`)
+    assert.equal(Number(partitions), 16)
+    assert.equal(Number(stragglers), 2)
+    const again = await ebb(['grow', '16', ...servers], cwd)
+    assert.equal(again.status, 0, again.stderr)
+
+    const audited = await ebb(['audit', ...servers], cwd)
+    assert.equal(audited.status, 0, audited.stdout + audited.stderr)
+    assert.match(audited.stdout, /102 users +agree/)
+    for (const running of [...processors, collector])
+      assert.equal(await running.stop('SIGTERM'), 0, running.output())
+  })
