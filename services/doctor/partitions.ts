@@ -86,7 +86,7 @@ function positionFaults(stand: Stand, { wallClock }: PartitionSource): Check[] {
   const fault = (says: string) => [wrong(`partition ${partition}`, says)]
   if (nextOffset !== undefined && nextOffset < bounds.startOffset)
     return fault(
-      `${bounds.startOffset - nextOffset} records were dropped from the log before they were folded: the processor stops here; see "History that is gone" in docs/operators.md.`,
+      `${bounds.startOffset - nextOffset} records were dropped from the log before they were folded: the processor stops here; see "Backup and restore" in docs/operators.md.`,
     )
   if (nextOffset !== undefined && nextOffset > bounds.endOffset)
     return fault(

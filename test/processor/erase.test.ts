@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { pino } from 'pino'
 import { wallClock } from '../../services/base/time.ts'
-import { openSystem } from '../../services/control/system.ts'
-import { encodeRecord } from '../../services/log/codec.ts'
+import { openSystem, type System } from '../../services/control/system.ts'
+import { decodeErasure, encodeRecord } from '../../services/log/codec.ts'
 
 function click(messageId: string) {
   const timestamp = wallClock()
@@ -17,9 +17,13 @@ function click(messageId: string) {
 
 test('a click right behind an erasure is kept, one right before it is not', async t => {
   const directory = mkdtempSync(join(tmpdir(), 'ebb-erase-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
-  const open = () =>
-    openSystem({
+  const opened: System[] = []
+  t.after(async () => {
+    for (const system of opened) await system.stop()
+    rmSync(directory, { recursive: true, force: true })
+  })
+  const open = async () => {
+    const system = await openSystem({
       directory,
       project: 'default',
       partitions: 1,
@@ -29,12 +33,21 @@ test('a click right behind an erasure is kept, one right before it is not', asyn
       retentionMs: 86_400_000,
       delivers: false,
     })
+    opened.push(system)
+    return system
+  }
   const system = await open()
   const erase = { key: 'u', value: encodeRecord({ kind: 'erase', userId: 'u' }) }
   await system.log.append('clicks', 0, [click('before'), erase, click('after')])
   await system.caughtUp()
   const ids = await system.store.query('SELECT event_id, verdict FROM clicks FINAL')
   assert.deepEqual(ids, [{ event_id: 'after', verdict: 'accepted' }])
+  const told = await system.log.read('alerts', 0, 0, 1024)
+  assert.deepEqual(
+    told.map(({ value }) => decodeErasure(value)),
+    ['u'],
+    'webhooks are told',
+  )
   await system.stop()
   const again = await open()
   const [users] = await again.store.query('SELECT user_id FROM users FINAL')
