@@ -3,6 +3,7 @@ import { createLogger } from '../base/logger.ts'
 import { wallClock } from '../base/time.ts'
 import { placesOf, type ServerOptions } from '../control/servers.ts'
 import { openKafkaLog } from '../log/kafka.ts'
+import { readEpochs } from '../rebuild/epochs.ts'
 import { openServerStore } from '../store/server.ts'
 import type { Store } from '../store/store.ts'
 import { examineAudit } from './audit.ts'
@@ -39,14 +40,15 @@ export async function examineProject(patient: Patient): Promise<readonly Check[]
 export async function examineServers(options: ServerOptions): Promise<readonly Check[]> {
   const logger = createLogger()
   const { kafka: brokers, project } = options
-  const { database, clicksTopic, alertsTopic } = placesOf(project)
-  const kafka = await examineKafka({ brokers, clicksTopic, alertsTopic, logger })
+  const { database, clicksTopic: firstTopic, alertsTopic } = placesOf(project)
   let store: Store | undefined
   const opening = await look('ClickHouse', async () => {
     store = await openExisting(options)
     const missing = `There is no database ${database}: check --project; a service makes it at its start.`
     return store ? [] : [wrong('ClickHouse', missing)]
   })
+  const clicksTopic = (store && (await newestTopic(store))) ?? firstTopic
+  const kafka = await examineKafka({ brokers, clicksTopic, alertsTopic, logger })
   const checks = [...kafka, ...opening]
   if (!store) return checks
   const log = await openKafkaLog({ brokers, logger, clientId: 'ebb-doctor' }).catch(() => undefined)
@@ -61,6 +63,12 @@ export async function examineServers(options: ServerOptions): Promise<readonly C
     await log?.close()
     await store.close()
   }
+}
+
+/** Of a project that grew, where its clicks go now; undefined for one that never did, or has no such table yet. */
+async function newestTopic(store: Store): Promise<string | undefined> {
+  const epochs = await readEpochs(store).catch(() => [])
+  return epochs.at(-1)?.topic
 }
 
 /** The store of a project that somebody has begun; undefined where nobody has. Makes no database. */
