@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import kafkajs, { type Admin, type Producer } from 'kafkajs'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { type KafkaLog, openKafkaLog } from '../../services/log/kafka.ts'
 import type { Lease, Log, LogRecord, Owner, TopicSettings } from '../../services/log/log.ts'
 import { keepAll } from './fixture.ts'
@@ -18,7 +18,7 @@ const silent = pino({ level: process.env.EBB_LOG_LEVEL ?? 'silent' }, pino.desti
 export async function newLog(
   context: TestContext,
   brokers: readonly string[],
-  options: { readonly sessionMsMax?: number } = {},
+  options: { readonly sessionMsMax?: number; readonly logger?: Logger } = {},
 ): Promise<KafkaLog> {
   const log = await openKafkaLog({ brokers, logger: silent, sessionMsMax, ...options })
   context.after(() => log.close())

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { after, describe, type TestContext, test } from 'node:test'
+import { pino } from 'pino'
 import { brokersForTest } from '../../infra/kafka/broker.ts'
 import { nextTurn, pause } from '../../services/base/time.ts'
 import type { Lease } from '../../services/log/log.ts'
@@ -262,6 +263,40 @@ if (typeof brokers === 'string') {
     await brokers.restarted(0)
     await append(0, 1)
     await Promise.race([journal.until(() => journal.next(0) === 11), ended])
+  })
+
+  test('a coordinator that is away is told once, and once when it answers; it is asked ever less', {
+    timeout,
+  }, async context => {
+    const { topic, group, journal } = await prepared(context, { partitions: 1 })
+    const told: { msg: string; level: number; awayMs?: number; atMs: number }[] = []
+    const write = (line: string) => {
+      const entry = JSON.parse(line)
+      if (!String(entry.msg).includes('coordinator')) return
+      told.push({ ...entry, atMs: performance.now() })
+      journal.write(entry.msg)
+    }
+    const logger = pino({ level: 'debug' }, { write })
+    const log = await newLog(context, addresses, { logger })
+    await log.own(topic, group, journalOwner('a', journal))
+    await journal.until(() => journal.next(0) === 10)
+    told.length = 0
+    await brokers.signal(0, 'SIGKILL')
+    await journal.until(() => told.some(({ msg }) => msg.includes('answers again')))
+    const loud = told.filter(({ level }) => level >= pino.levels.values.warn!)
+    assert.deepEqual(
+      loud.map(({ msg }) => msg),
+      [
+        'The group’s coordinator is away; it is asked until it answers.',
+        'The group’s coordinator answers again.',
+      ],
+    )
+    assert.ok(loud[1]!.awayMs! > 0 && loud[1]!.awayMs! <= loud[1]!.atMs - loud[0]!.atMs + 1)
+    const asked = told.slice(told.indexOf(loud[0]!), -1)
+    assert.ok(asked.length > 2, 'a broker takes longer to start')
+    for (const [at, { atMs }] of asked.slice(1).entries())
+      assert.ok(atMs - asked[at]!.atMs >= Math.min(200 * 2 ** at, 2_000) - 1)
+    await brokers.restarted(0)
   })
 
   /** Connections of this process, by what keeps it alive. */

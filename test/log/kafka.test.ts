@@ -4,6 +4,7 @@ import { after, describe, type TestContext, test } from 'node:test'
 import kafkajs from 'kafkajs'
 import { brokersForTest } from '../../infra/kafka/broker.ts'
 import { createLogger } from '../../services/base/logger.ts'
+import { nextTurn } from '../../services/base/time.ts'
 import { zstdCodec } from '../../services/log/kafka/compression.ts'
 import { openTopic } from '../../services/log/kafka/topic.ts'
 import { openKafkaLog } from '../../services/log/kafka.ts'
@@ -345,12 +346,32 @@ if (typeof brokers === 'string') {
     const now = context.mock.method(performance, 'now', () => realNow() + 61_000)
     const [standing] = log.standing()
     now.mock.restore()
+    release.open()
     assert.deepEqual(
       { topic: standing?.topic, partition: standing?.partition, behind: standing?.behind },
       { topic, partition: 0, behind: 2 },
     )
-    release.open()
     await journal.until(() => journal.next(0) === 2)
     assert.deepEqual(log.standing(), [])
+  })
+
+  test('the first record after a minute of silence is not told as a partition that stands', {
+    timeout,
+  }, async context => {
+    // A session that outlasts the minute.
+    const log = await newLog(context, addresses, { sessionMsMax: 300_000 })
+    const topic = await newTopic(log, { partitions: 1 })
+    const journal = newJournal()
+    const standing: unknown[] = []
+    const records = () => void standing.push(log.standing())
+    await log.own(topic, `${topic}.group`, journalOwner('a', journal, { records }))
+    await log.append(topic, 0, texts('a'))
+    await journal.until(() => journal.next(0) === 1)
+    await nextTurn() // The owner has returned.
+    const realNow = performance.now.bind(performance)
+    context.mock.method(performance, 'now', () => realNow() + 61_000)
+    await log.append(topic, 0, texts('b'))
+    await journal.until(() => journal.next(0) === 2)
+    assert.deepEqual(standing, [[], []])
   })
 }

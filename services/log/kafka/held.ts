@@ -27,7 +27,7 @@ export interface Held {
   /** What the owner last told as the place to go on from. */
   readonly hint: number | undefined
   readonly source: Source | undefined
-  /** When it last took records, or had none to take, by the steady clock. */
+  /** When its owner was last through with records, by the steady clock. */
   readonly movedAtMs: number
   /** Closes in order; resolves when that is done. */
   end(): Promise<void>
@@ -41,8 +41,8 @@ export interface HeldOptions {
   readonly owner: Owner
   /** An earlier life of it here, whose owner may still be busy. */
   readonly earlier: Promise<void>
-  /** Begins to read; throws `offsetGone` for what the log does not have. */
-  readonly open: (offset: number) => Promise<Source>
+  /** Begins to read; the source fails with `offsetGone` where the log does not have the offset. */
+  readonly open: (offset: number) => Source
   /** Whether the group may have given it away; if so, it loses all it has given to us. */
   readonly expired: () => boolean
   readonly logger: Logger
@@ -105,7 +105,7 @@ export function hold(options: HeldOptions): Held {
     opened = true
     if (lost) return
     held.handledOffset = offset
-    held.source = await options.open(offset)
+    held.source = options.open(offset)
     if (held.ending) held.source.stop()
     for (;;) {
       const batch = await held.source.next()

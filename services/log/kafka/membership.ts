@@ -19,7 +19,9 @@ import { type Broker, isPassing, isUnsure, type Joined, refusalOf, rejected } fr
 export const heartbeatIntervalMs = 1_000
 /** How long the group waits for a member that has heard of a change and not joined yet. */
 export const rebalanceMsMax = 60_000
-const retryDelayMs = 200
+/** Between two questions to a coordinator that is away: the first, and what doubling ends at. */
+const retryDelayMsMin = 200
+const retryDelayMsMax = 2_000
 /** A refusal that only a person can mend. */
 const refusedDelayMs = 5_000
 const leaveMsMax = 2_000
@@ -62,6 +64,9 @@ export function startMembership(options: MembershipOptions): Membership {
   /** When the coordinator last took us for a member, by the steady clock. */
   let provedAtMs = steadyClock()
   let patienceMs = rebalanceMsMax
+  /** Since when the coordinator does not answer, by the steady clock; null while it does. */
+  let awaySinceMs: number | null = null
+  let retryDelayMs = retryDelayMsMin
   let hintsTold = new Map<number, number>()
 
   function expired(): boolean {
@@ -71,6 +76,11 @@ export function startMembership(options: MembershipOptions): Membership {
   function proved(nextPatienceMs: number): void {
     provedAtMs = steadyClock()
     patienceMs = nextPatienceMs
+    retryDelayMs = retryDelayMsMin
+    if (awaySinceMs === null) return
+    const awayMs = Math.round(provedAtMs - awaySinceMs)
+    logger.warn({ group, awayMs }, 'The group’s coordinator answers again.')
+    awaySinceMs = null
   }
 
   function place() {
@@ -151,10 +161,15 @@ export function startMembership(options: MembershipOptions): Membership {
   async function missed(error: unknown): Promise<void> {
     coordinator = undefined
     if (stopping.signal.aborted) return
-    const level = isPassing(refusalOf(error)) ? 'debug' : 'warn'
-    logger[level]({ group, err: error }, 'The group’s coordinator is away.')
+    const begins = awaySinceMs === null && !isPassing(refusalOf(error))
+    if (begins) awaySinceMs = steadyClock()
+    logger[begins ? 'warn' : 'debug'](
+      { group, err: error },
+      'The group’s coordinator is away; it is asked until it answers.',
+    )
     if (expired()) lose()
     await waiting(retryDelayMs, stopping.signal)
+    retryDelayMs = Math.min(2 * retryDelayMs, retryDelayMsMax)
     await topic.refresh().catch(() => undefined) // The next attempt tells.
   }
 

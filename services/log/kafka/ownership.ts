@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { EbbError } from '../../base/errors.ts'
 import { every, steadyClock } from '../../base/time.ts'
 import type { Owner, Ownership } from '../log.ts'
-import { checkOffset, type Feed, openFeed } from './feed.ts'
+import { type Feed, openFeed } from './feed.ts'
 import { type Held, hold } from './held.ts'
 import { startMembership } from './membership.ts'
 import type { Topic } from './topic.ts'
@@ -52,10 +52,7 @@ export async function ownShare(options: OwnOptions): Promise<SharedOwnership> {
       partition,
       owner,
       earlier: lives.get(partition) ?? Promise.resolve(),
-      async open(offset) {
-        await checkOffset(topic, partition, offset).catch(unlessRetriable)
-        return feed.open(partition, offset)
-      },
+      open: offset => feed.open(partition, offset),
       expired() {
         if (!membership.expired()) return false
         loseAll()
@@ -109,7 +106,7 @@ export async function ownShare(options: OwnOptions): Promise<SharedOwnership> {
     return [...held.values()].flatMap(({ partition, source, handledOffset, movedAtMs }) => {
       if (!source || source.stopped || handledOffset === null) return []
       const behind = source.endOffset - handledOffset
-      const sinceMs = behind > 0 ? movedAtMs : source.answeredAtMs
+      const sinceMs = behind > 0 ? Math.max(movedAtMs, source.caughtUpAtMs) : source.answeredAtMs
       const standingMs = nowMs - sinceMs
       if (standingMs < standingMsMin) return []
       return [{ topic: topic.name, group, partition, behind, standingMs }]
@@ -154,11 +151,6 @@ export async function ownShare(options: OwnOptions): Promise<SharedOwnership> {
       return stopped
     },
   }
-}
-
-/** A log that does not answer now is asked again by the feed: the partition waits for it and does not fail. */
-function unlessRetriable(error: unknown): void {
-  if (!(error instanceof EbbError && error.retriable)) throw error
 }
 
 function grown(name: string, before: number, now: number): EbbError {

@@ -18,6 +18,8 @@ export interface Source {
   readonly endOffset: number
   /** When a broker last answered for it, by the steady clock. */
   readonly answeredAtMs: number
+  /** Until when the owner had all that was on the log, as far as is known, and waited for more. */
+  readonly caughtUpAtMs: number
   readonly stopped: boolean
   stop(): void
 }
@@ -46,17 +48,20 @@ export function newPlace({ partition, offset, stopped, roomMade }: PlaceOptions)
   let waiting: LogRecord[] = []
   let waitingBytes = 0
   let failure: Error | null = null
+  let ownerWaits = false
   const place = {
     partition,
     nextOffset: offset,
     endOffset: offset,
     answeredAtMs: steadyClock(),
+    caughtUpAtMs: steadyClock(),
     stopped: false,
     asked: false,
     wantsMore: () => !place.asked && !failure && waitingBytes < waitingBytesMax,
     take(records: readonly LogRecord[], endOffset: number) {
-      place.endOffset = endOffset
       place.answeredAtMs = steadyClock()
+      if (ownerWaits && place.nextOffset >= place.endOffset) place.caughtUpAtMs = place.answeredAtMs
+      place.endOffset = endOffset
       if (records.length === 0) return
       place.nextOffset += records.length
       for (const record of records) waitingBytes += recordBytes(record)
@@ -68,7 +73,9 @@ export function newPlace({ partition, offset, stopped, roomMade }: PlaceOptions)
       arrival.ring()
     },
     async next() {
+      ownerWaits = true
       while (!place.stopped && !failure && waiting.length === 0) await arrival.next()
+      ownerWaits = false
       if (place.stopped) return null
       if (waiting.length === 0) throw failure
       const { length, sizeBytes } = ownBatch(waiting)
