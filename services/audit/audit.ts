@@ -6,6 +6,7 @@
 import { nextTurn } from '../base/time.ts'
 import type { Settings } from '../processor/fold/settings.ts'
 import { restorePartition } from '../processor/fold/snapshot.ts'
+import { type Epoch, readEpochs } from '../rebuild/epochs.ts'
 import { compareRecords } from './account.ts'
 import { clockworkOf } from './clockwork.ts'
 import { compareDays, countDays } from './days.ts'
@@ -37,8 +38,13 @@ export async function audit(source: AuditSource, wallMs: number): Promise<Findin
   ) as Record<AuditKind, Finding>
   const horizonMs = await readHorizon(source.store, wallMs)
   const spans: SettingsSpan[] = []
-  for (const { partition } of await readPoints(source))
-    spans.push(...(await auditPartition(source, partition, horizonMs, findings)))
+  const erased = new Set<string>()
+  // The newest first: what it erased is gone from the rows of the earlier ones.
+  for (const epoch of await epochsOf(source)) {
+    const ofEpoch = { ...source, ...epoch }
+    for (const { partition } of await readPoints(ofEpoch))
+      spans.push(...(await auditPartition(ofEpoch, partition, horizonMs, erased, findings)))
+  }
   if (spans.some(({ settings }) => settings === null))
     findings.sessions.notes.push(
       'The log no longer begins at its first record, and settings were changed: what was folded before its first record cannot be audited by the rules of its time.',
@@ -53,6 +59,14 @@ export async function audit(source: AuditSource, wallMs: number): Promise<Findin
     await nextTurn()
   }
   return findings
+}
+
+/** The epoch that the project is in, then those before it. */
+async function epochsOf(source: AuditSource): Promise<Epoch[]> {
+  const { epoch, topic, partitions } = source
+  const epochs = await readEpochs(source.store)
+  const before = epochs.filter(one => one.epoch < epoch).reverse()
+  return [{ epoch, topic, partitions }, ...before]
 }
 
 /** So often the refold goes on to where the tables are by then: the less it is behind, the fewer users move. */
@@ -74,6 +88,7 @@ async function auditPartition(
   source: AuditSource,
   partition: number,
   horizonMs: number,
+  erased: Set<string>,
   findings: Findings,
 ): Promise<readonly SettingsSpan[]> {
   const refold = await createRefold(
@@ -84,22 +99,23 @@ async function auditPartition(
   )
   const point = await catchUp(source, refold)
   if (!point) return []
+  forgetErased(refold, erased)
   findings.progress.checked++
   add(findings.progress, comparePoint(source, refold, point))
   await compareRecords(source, refold, horizonMs, findings.log)
   findings.alerts.checked += refold.alerts.size
   if (!refold.isWhole) {
     findings.alerts.notes.push(
-      source.epoch > 0
-        ? `Partition ${partition} began with what an earlier epoch ended in: alerts and the state of users cannot be folded again, nor are records of that epoch accounted for.`
-        : `The log of partition ${partition} begins at offset ${refold.startOffset}: alerts and the state of users cannot be folded again.`,
+      `The log of partition ${partition} of ${source.topic}, or of one before it, no longer begins at its first record: alerts and the state of users cannot be folded again.`,
     )
     return refold.spans
   }
-  const looks = [
-    [findings.users, () => compareStates(source, refold, findings.users)],
+  const looks: [Finding, () => Promise<Difference[]>][] = [
     [findings.alerts, () => compareAlerts(source, refold)],
-  ] as const
+  ]
+  // Of a sealed epoch the users have gone on in the next one.
+  if (!refold.state.sealed)
+    looks.push([findings.users, () => compareStates(source, refold, findings.users)])
   for (const [finding, look] of looks) {
     const first = await look()
     if (first.length === 0) continue
@@ -108,6 +124,14 @@ async function auditPartition(
     add(finding, bothOf(first, await look()))
   }
   return refold.spans
+}
+
+/** Remembers whom this log erases, and takes out of it whom later ones do. */
+function forgetErased(refold: Refold, erased: Set<string>): void {
+  for (const [id, { userId }] of refold.alerts) if (erased.has(userId)) refold.alerts.delete(id)
+  const own = [...refold.erased.keys()]
+  for (const userId of erased) refold.erased.set(userId, Number.POSITIVE_INFINITY)
+  for (const userId of own) erased.add(userId)
 }
 
 /** Settings of a log whose beginning is gone: known where they never changed. */

@@ -7,13 +7,14 @@ import { createHash } from 'node:crypto'
 import { nextTurn } from '../base/time.ts'
 import { decodeRecord } from '../log/codec.ts'
 import type { LogRecord } from '../log/log.ts'
-import { createBatch } from '../processor/batch.ts'
+import type { Batch } from '../processor/batch.ts'
 import type { Settings } from '../processor/fold/settings.ts'
 import { createState, type PartitionState } from '../processor/fold/state.ts'
 import { createFolded, recordHash } from '../processor/folded.ts'
 import { createRecordFold } from '../processor/record-fold.ts'
 import type { Row } from '../processor/rows.ts'
 import { readMoney } from '../store/rows.ts'
+import { beginningOf, foldWhole, forgetRows } from './beginning.ts'
 import { type AuditSource, orderOf } from './source.ts'
 
 /** What a record is; `other` is a control record, or one that this audit cannot judge. */
@@ -50,7 +51,7 @@ export interface RefoldedAlert {
 export interface Refold {
   readonly partition: number
   readonly state: PartitionState
-  /** The log begins where the project began, so that all of it could be folded. */
+  /** All logs on the way begin at their first record, so that all of it could be folded. */
   readonly isWhole: boolean
   readonly startOffset: number
   nextOffset: number
@@ -82,10 +83,11 @@ export async function createRefold(
   const { log, topic, epoch } = source
   const { startOffset } = await log.bounds(topic, partition)
   const place = { epoch, partition }
-  const folded = createFolded(createState(source.project), startOffset, '')
+  const beginning = await beginningOf(source, partition)
+  const isWhole = beginning !== undefined
+  const folded = createFolded(beginning ?? createState(source.project), startOffset, '')
   const { state } = folded
   const records = createRecordFold(folded, place)
-  const isWhole = startOffset === 0 && epoch === 0
   const refold: Refold = {
     partition,
     state,
@@ -97,7 +99,7 @@ export async function createRefold(
     spans: [
       {
         partition,
-        order: 0,
+        order: isWhole ? orderOf(epoch, startOffset) : 0,
         settings: isWhole ? state.settings : settings,
         boundMs: state.boundMs,
       },
@@ -110,7 +112,9 @@ export async function createRefold(
       while (refold.nextOffset < end) {
         for (const stored of await log.read(topic, partition, refold.nextOffset, readBytes)) {
           if (stored.offset >= end) break
-          if (isWhole) foldOne(stored)
+          // Behind the Seal nothing is folded; what stands there was carried over.
+          if (state.sealed) setKind(refold, stored.offset, 'other')
+          else if (isWhole) foldOne(stored)
           else setKind(refold, stored.offset, outwardKind(stored, horizonMs))
           refold.nextOffset = stored.offset + 1
           refold.lastHash = stored.offset + 1 === end ? recordHash(stored) : ''
@@ -123,12 +127,9 @@ export async function createRefold(
 
   function foldOne(stored: LogRecord): void {
     const before = state.settings
-    let finished = records.fold(stored)
-    while (!finished) finished = records.resume()
+    foldWhole(records, stored)
     harvest(refold, folded.batch, stored.offset, horizonMs)
-    folded.batch = createBatch()
-    for (const user of state.dirty) user.dirty = false
-    state.dirty = []
+    forgetRows(folded)
     if (state.settings === before) return
     const order = orderOf(epoch, stored.offset)
     refold.spans.push({ partition, order, settings: state.settings, boundMs: state.boundMs })
@@ -154,12 +155,7 @@ function outwardKind(stored: LogRecord, horizonMs: number): RecordKind {
 }
 
 /** What the fold of one record wrote. */
-function harvest(
-  refold: Refold,
-  batch: ReturnType<typeof createBatch>,
-  offset: number,
-  horizonMs: number,
-): void {
+function harvest(refold: Refold, batch: Batch, offset: number, horizonMs: number): void {
   const row = batch.rejects[0] ?? batch.clicks[0]
   if (row) {
     const kind = (row.kind ?? row.verdict) as RecordKind

@@ -1,7 +1,7 @@
 /** The tables against the state that folding the log again ends in: users, alerts, progress. */
 import { slotCount } from '../base/slot.ts'
 import { snapshotPartition } from '../processor/fold/snapshot.ts'
-import { type Row, userRow, versionAt } from '../processor/rows.ts'
+import { epochShift, type Row, userRow, versionAt } from '../processor/rows.ts'
 import { readMoney } from '../store/rows.ts'
 import { alertColumns, alertText, hashOf, type Refold, type RefoldedAlert } from './refold.ts'
 import {
@@ -64,7 +64,7 @@ export async function compareStates(
     }
   }
   for (const user of refold.state.users.values())
-    if (user.version >= 0 && !seen.has(user.id))
+    if (user.version !== -1 && !seen.has(user.id))
       differences.push({
         kind: 'users',
         where: `row of user ${user.id}`,
@@ -76,6 +76,13 @@ export async function compareStates(
       `${otherFolds} users were written by another version of Ebb: the fold of this one may answer otherwise, so they were compared with their clicks alone.`,
     )
   return differences
+}
+
+/** The state of a row of an earlier epoch, its places counted from this one. */
+function restated(json: string, shift: number): string {
+  const state = JSON.parse(json) as { open: { openOffset: number }[] }
+  for (const session of state.open) session.openOffset += shift
+  return JSON.stringify(state)
 }
 
 function orderOfVersion(version: string): number {
@@ -90,6 +97,8 @@ function compareUser(source: AuditSource, refold: Refold, row: UserRow): Differe
       { kind: 'users', where, is: 'there', should: 'not there: no record of the log made him' },
     ]
   const expected = userRow({ epoch: source.epoch, partition: refold.partition }, user)
+  const shift = epochShift(Number(row.version), source.epoch)
+  if (shift !== 0) row = { ...row, state: restated(String(row.state), shift) }
   const of = orderOfVersion(row.version)
   const should = orderOf(source.epoch, user.version)
   const other = Object.entries(userColumns).filter(

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { audit } from '../../services/audit/audit.ts'
 import { partitionOf } from '../../services/base/slot.ts'
 import { decodeAlert, encodeRecord } from '../../services/log/codec.ts'
 import type { Log, NewRecord } from '../../services/log/log.ts'
@@ -116,7 +117,7 @@ async function messages({ log }: Grower): Promise<Map<string, Set<string>>> {
 describe('a project that grows from 2 to 8 partitions', () => {
   const directory = mkdtempSync(join(tmpdir(), 'ebb-grow-'))
   const entries = shopLog(shop, 1)[0]!
-  const middle = Math.floor(entries.length / 2)
+  const middle = Math.floor(entries.length * 0.75)
   let steady: Grower
   let grown: Grower
   const opened: EmbeddedStore[] = []
@@ -183,6 +184,28 @@ describe('a project that grows from 2 to 8 partitions', () => {
     )
     assert.ok(Number(across!.sessions) > 3, `sessions: ${across!.sessions}`)
     assert.ok(Number(across!.silences) > 3, `silences: ${across!.silences}`)
+  })
+
+  test('an audit over both epochs finds nothing, and a planted difference of either', async () => {
+    const { log, store } = grown
+    const epoch = await present(grown, 2)
+    const source = { log, store, project: 'default', ...epoch }
+    const findings = await audit(source, 0)
+    for (const { examples, notes } of Object.values(findings))
+      assert.deepEqual([examples, notes], [[], []])
+    const [{ count } = { count: '' }] = await store.query<{ count: string }>(
+      'SELECT count() AS count FROM alerts FINAL',
+    )
+    assert.deepEqual([findings.log.checked, findings.alerts.checked], [5_000, Number(count)])
+    for (const number of [0, 1])
+      await store.command(
+        `ALTER TABLE alerts DELETE WHERE message_id IN (SELECT max(message_id) FROM alerts WHERE epoch = ${number}) SETTINGS mutations_sync = 1`,
+      )
+    const { alerts } = await audit(source, 0)
+    assert.deepEqual(
+      alerts.examples.map(({ is }) => is),
+      ['missing', 'missing'],
+    )
   })
 
   test('it cannot shrink', async () => {
