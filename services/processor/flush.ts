@@ -53,7 +53,7 @@ export async function flush(
   await insert(store, 'user_days', dayRows(place, batch, living).filter(stays))
   await recountDays(store, place, batch, state.offset)
   await insert(store, 'alerts', batch.alerts.map(alert => alert.row).filter(stays))
-  for (const userId of gone) await forget(store, userId)
+  for (const userId of gone) await forget(store, place, userId, state.offset)
   await insert(
     store,
     'users',
@@ -133,22 +133,40 @@ async function recountDays(
   }
 }
 
-const userTables = ['clicks', 'sessions', 'users', 'user_days', 'alerts']
+/** What tells the rows that were made up to a place in the log: by table. */
+const upTo: Readonly<Record<string, string>> = {
+  clicks: 'slot = {slot:UInt16} AND (epoch, offset) <= ({epoch:UInt16}, {offset:UInt64})',
+  sessions: 'slot = {slot:UInt16} AND version <= {version:UInt64}',
+  users: 'slot = {slot:UInt16} AND version <= {version:UInt64}',
+  user_days: 'slot = {slot:UInt16} AND version <= {version:UInt64}',
+  alerts: 'slot = {slot:UInt16} AND (epoch, offset) <= ({epoch:UInt16}, {offset:UInt64})',
+  // What was refused at the door never was on the log.
+  rejects: "(source != 'log' OR (epoch, offset) <= ({epoch:UInt16}, {offset:UInt64}))",
+  deliveries: 'true',
+}
 
 /**
- * Nothing of an erased user stays in the tables. Webhooks forget his deliveries once more when they have read
- * of it: they may still be writing some.
+ * Nothing of an erased user stays in the tables. What he did since stays, though a process that was lost long ago, or
+ * a query of it, may do this late. Webhooks forget his deliveries once more when they have read of it: they may still
+ * be writing some.
  */
-async function forget(store: Store, userId: string): Promise<void> {
-  for (const table of userTables)
+async function forget(
+  store: Store,
+  { epoch }: Place,
+  userId: string,
+  offset: number,
+): Promise<void> {
+  const params = {
+    user: userId,
+    slot: slotOf(userId),
+    epoch,
+    offset: String(offset),
+    version: String(versionAt(epoch, offset)),
+  }
+  for (const [table, condition] of Object.entries(upTo))
     await store.command(
-      `ALTER TABLE ${table} DELETE WHERE slot = {slot:UInt16} AND user_id = {user:String} SETTINGS mutations_sync = 1`,
-      { slot: slotOf(userId), user: userId },
-    )
-  for (const table of ['rejects', 'deliveries'])
-    await store.command(
-      `ALTER TABLE ${table} DELETE WHERE user_id = {user:String} SETTINGS mutations_sync = 1`,
-      { user: userId },
+      `ALTER TABLE ${table} DELETE WHERE user_id = {user:String} AND ${condition} SETTINGS mutations_sync = 1`,
+      params,
     )
 }
 

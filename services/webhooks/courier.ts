@@ -55,6 +55,10 @@ export interface Courier {
   stop(): Promise<void>
 }
 
+function isOver({ phase }: Delivery): boolean {
+  return phase === 'ended'
+}
+
 export function createCourier(options: {
   readonly scheduleMs: readonly number[]
   readonly totalMax: number
@@ -151,7 +155,8 @@ export function createCourier(options: {
     const endpoint = await book.endpoint(row.endpoint_id)
     const ending = delivery.lastly ?? refusal(endpoint)
     if (ending) return endWith(ending)
-    if (stopping) return
+    // Its partition may have gone to another process meanwhile.
+    if (stopping || isOver(delivery)) return
     assert(endpoint, 'what is not refused has an endpoint')
     const startMs = clock()
     const attempt = { endpoint, messageId: row.message_id, body, wallMs: options.wallClock() }

@@ -11,7 +11,7 @@ import type { Store } from '../store/store.ts'
 import { openEndpointBook } from './book.ts'
 import { createCourier, type Message } from './courier.ts'
 import { createSender, type Wire } from './deliver.ts'
-import { createRowWriter, type DeliveryRow, type Logger } from './deliveries.ts'
+import { createRowWriter, type DeliveryRow, type Logger, persist } from './deliveries.ts'
 import type { DeliveryMeter } from './meter.ts'
 import { createOutbox } from './outbox.ts'
 import { specScheduleMs } from './schedule.ts'
@@ -98,7 +98,8 @@ export async function startWebhooks(options: {
     sender,
     book,
     write,
-    readBody: message => readBody(log, topic, message),
+    // A log that does not answer now holds the delivery up, and does not end it.
+    readBody: message => persist(() => readBody(log, topic, message), shared),
     onEnd: message => outbox.ended(message),
   })
   const outbox = createOutbox({ ...shared, book, courier, write })

@@ -113,19 +113,41 @@ describe('the stand-in for ClickHouse', () => {
       .filter(row => row.user_id === user && row.day === day)
       .map(({ clicks, orders, value, refunds }) => ({ clicks, orders, value, refunds }))
     assert.deepEqual(Object.values(standIn!).map(Number), Object.values(found!).map(Number))
+  })
 
-    const gone =
-      'ALTER TABLE users DELETE WHERE slot = {slot:UInt16} AND user_id = {user:String} SETTINGS mutations_sync = 1'
-    await store.command(gone, { slot: Number(slot), user: String(user) })
-    runCommand(tables, gone, { slot: Number(slot), user: String(user) })
-    const users = await store.query<{ user_id: string }>('SELECT user_id FROM users FINAL')
-    assert.deepEqual(
-      tables
-        .rows('users')
-        .map(row => row.user_id)
-        .sort(),
-      users.map(row => row.user_id).sort(),
-    )
+  test('what is deleted of an erased user, up to his erasure', async () => {
+    const rows = tables.rows('clicks')
+    const { user_id: user, slot } = rows[0]!
+    const offsets = rows.filter(row => row.user_id === user).map(row => Number(row.offset))
+    const offset = offsets.sort((one, other) => one - other)[Math.floor(offsets.length / 2)]!
+    const version = String(offset * 16 + 1)
+    const params = {
+      user: String(user),
+      slot: Number(slot),
+      epoch: 0,
+      offset: String(offset),
+      version,
+    }
+    const upTo = '(epoch, offset) <= ({epoch:UInt16}, {offset:UInt64})'
+    const conditions = {
+      clicks: `slot = {slot:UInt16} AND ${upTo}`,
+      sessions: 'slot = {slot:UInt16} AND version <= {version:UInt64}',
+      rejects: `(source != 'log' OR ${upTo})`,
+      deliveries: 'true',
+    }
+    for (const [table, condition] of Object.entries(conditions)) {
+      const before = tables.rows(table).length
+      const sql = `ALTER TABLE ${table} DELETE WHERE user_id = {user:String} AND ${condition} SETTINGS mutations_sync = 1`
+      await store.command(sql, params)
+      runCommand(tables, sql, params)
+      const [left] = await store.query<{ rows: string }>(
+        `SELECT count() AS rows FROM ${table} FINAL`,
+      )
+      assert.equal(tables.rows(table).length, Number(left!.rows), table)
+      if (table === 'clicks') assert.ok(tables.rows(table).length < before, 'some went')
+    }
+    const left = tables.rows('clicks').filter(row => row.user_id === user)
+    assert.ok(left.length > 0, 'what came after stays')
   })
 
   test('a query that nobody knows ends the simulation', () => {

@@ -17,16 +17,32 @@ const recounts = [
   `${recountBeginning}c.offset <= {offset:UInt64}`,
   `${recountBeginning}(c.epoch, c.offset) <= ({epoch:UInt16}, {offset:UInt64})`,
 ]
-const deletion =
-  /^ALTER TABLE (\w+) DELETE WHERE (slot = \{slot:UInt16\} AND )?user_id = \{user:String\} SETTINGS mutations_sync = 1$/
+const deletion = /^ALTER TABLE (\w+) DELETE WHERE (.*) SETTINGS mutations_sync = 1$/
+const before = '(epoch, offset) <= ({epoch:UInt16}, {offset:UInt64})'
+const ofUser = 'user_id = {user:String}'
+
+const isBefore = (row: Row, params: Params) =>
+  Number(row.epoch) < Number(params.epoch) ||
+  (row.epoch === params.epoch && Number(row.offset) <= Number(params.offset))
+
+/** By the condition: whether the row goes, of a user whose rows they are. */
+const conditions: Readonly<Record<string, (row: Row, params: Params) => boolean>> = {
+  [ofUser]: () => true,
+  [`${ofUser} AND true`]: () => true,
+  [`${ofUser} AND slot = {slot:UInt16} AND ${before}`]: isBefore,
+  [`${ofUser} AND (source != 'log' OR ${before})`]: (row, params) =>
+    row.source !== 'log' || isBefore(row, params),
+  [`${ofUser} AND slot = {slot:UInt16} AND version <= {version:UInt64}`]: (row, params) =>
+    Number(row.version) <= Number(params.version),
+}
 
 export function runCommand(tables: Tables, sql: string, params: Params = {}): void {
   const text = sql.replace(/\s+/g, ' ').trim()
-  const deleted = deletion.exec(text)
-  if (deleted) {
-    const isGone = (row: Row) =>
-      row.user_id === params.user && (!deleted[2] || row.slot === params.slot)
-    tables.remove(deleted[1]!, isGone)
+  const [, table, condition] = deletion.exec(text) ?? []
+  const isGone = conditions[condition ?? '']
+  if (isGone) {
+    const user = String(params.user)
+    tables.remove(table!, user, row => row.user_id === user && isGone(row, params))
     return
   }
   if (!recounts.includes(text)) throw new SimulationError(`the stand-in cannot run: ${text}`)
