@@ -3,9 +3,11 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import { EbbError } from './base/errors.ts'
 import { dataDirectory, demoDirectory, partitionsDefault } from './control/connect.ts'
+import { demoPartitions } from './control/kind.ts'
 import { addProjectCommands } from './control/project-command.ts'
 import { addServices } from './control/service-command.ts'
 import { up } from './control/up.ts'
+import { addDemo } from './demo/command.ts'
 import { pipeHelp } from './processor/pipe/command.ts'
 
 interface Shared {
@@ -62,6 +64,7 @@ function createProgram(): Command {
     .showHelpAfterError('(ebb --help lists all commands)')
     .configureHelp({ showGlobalOptions: true })
   addUp(program)
+  addDemo(program, print)
   program
     .command('pipe')
     .description('the processor as a filter: clicks in, sessions and alerts out')
@@ -94,7 +97,9 @@ function addUp(program: Command): void {
         }
       >()
       const directory = options.data ?? (options.demo ? demoDirectory : dataDirectory)
-      await up({ ...options, directory }, print)
+      const isAsked = command.getOptionValueSourceWithGlobals('partitions') !== 'default'
+      const partitions = options.demo && !isAsked ? demoPartitions : options.partitions
+      await up({ ...options, directory, partitions }, print)
       // Whatever still holds the event loop is of no more use: all is stopped and on the disk.
       process.exit(0)
     })

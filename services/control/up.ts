@@ -2,12 +2,15 @@
 import type { Logger } from 'pino'
 import { auditMeter } from '../audit/meter.ts'
 import { startAuditSchedule } from '../audit/schedule.ts'
+import { EbbError } from '../base/errors.ts'
 import { serveHealth } from '../base/health.ts'
 import { createLogger } from '../base/logger.ts'
 import { createMetrics, type Metrics, watchHealth } from '../base/metrics.ts'
 import { wallClock } from '../base/time.ts'
 import { startCollector } from '../collector/collector.ts'
 import { collectorMeter } from '../collector/meter.ts'
+import type { DemoCalls } from '../demo/command.ts'
+import type { Demo } from '../demo/demo.ts'
 import { serveStore } from '../store/http.ts'
 import { startWeb } from '../web/app.ts'
 import { webMeter } from '../web/traffic.ts'
@@ -72,14 +75,20 @@ async function start(
   stops.push(() => system.stop())
   stops.push(auditDaily(system, metrics, logger))
   const calls = projectCalls(system)
-  stops.push(await serveCalls(lock.socket, calls))
+  let replay: Demo | undefined
+  const cutDemo: DemoCalls['cutDemo'] = async ({ durationMs, silent }) => {
+    if (replay) return replay.cut(durationMs, silent)
+    throw new EbbError('badInput', 'No demo runs here whose clicks could be cut off.')
+  }
+  stops.push(await serveCalls(lock.socket, { ...calls, cutDemo }))
   const doors = await openDoors(system, options, metrics, logger, stops)
   for (const line of banner(options, doors)) print(line)
   if (!replayClock) return
   const { receiverPort } = options
   const { startDemo } = await import('../demo/demo.ts')
-  const replay = await startDemo({ system, clock: replayClock, calls, print, receiverPort })
-  stops.push(() => replay.stop())
+  const demoRuns = await startDemo({ system, clock: replayClock, calls, print, receiverPort })
+  replay = demoRuns
+  stops.push(() => demoRuns.stop())
 }
 
 function auditDaily(system: System, metrics: Metrics, logger: Logger): () => Promise<void> {
