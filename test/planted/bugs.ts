@@ -1,0 +1,348 @@
+/**
+ * Bugs that somebody could make, each as one change of the source: what the simulator and the tests must find.
+ * The changes of the fold's own rules stand in test/processor/mutants.test.ts.
+ */
+
+export interface Bug {
+  readonly name: string
+  /** Of what faults.md promises, what breaks. */
+  readonly breaks: string
+  /** From the root of the repository. */
+  readonly file: string
+  /** Stands in the file exactly once. */
+  readonly from: string
+  readonly to: string
+  /** Where the simulator cannot see it: the test that fails. */
+  readonly test?: string
+}
+
+const flush = 'services/processor/flush.ts'
+const snapshot = 'services/processor/fold/snapshot.ts'
+const restore = 'services/processor/restore.ts'
+const partition = 'services/processor/partition.ts'
+const kept = 'services/processor/folded.ts'
+const batch = 'services/processor/batch.ts'
+const outbox = 'services/webhooks/outbox.ts'
+const courier = 'services/webhooks/courier.ts'
+
+export const bugs: readonly Bug[] = [
+  {
+    name: 'progress before rows',
+    breaks: 'I1 I5',
+    file: flush,
+    from: '  await appendAlerts(target, batch)\n',
+    to: "  await insert(store, 'progress', [progressRow(target, place, state, reached)])\n  await appendAlerts(target, batch)\n",
+  },
+  {
+    name: 'users before their clicks and sessions',
+    breaks: 'I2 I5',
+    file: flush,
+    from: "  await insert(store, 'clicks', batch.clicks.filter(stays))\n",
+    to: "  await insert(store, 'users', living.map(user => userRow(place, user)))\n  await insert(store, 'clicks', batch.clicks.filter(stays))\n",
+  },
+  {
+    name: 'alerts to their log last',
+    breaks: 'I3',
+    file: flush,
+    from: '  await appendAlerts(target, batch)\n',
+    to: '  queueMicrotask(() => void appendAlerts(target, batch).catch(() => {}))\n',
+  },
+  {
+    name: 'progress by wall time: a zombie takes it back',
+    breaks: 'I5',
+    file: flush,
+    from: '    version: versionAt(place.epoch, reached.nextOffset),\n    written_at',
+    to: '    version: Math.floor(target.wallClock()),\n    written_at',
+  },
+  {
+    name: 'a failed flush is given up and counts as done',
+    breaks: 'I1',
+    file: 'services/processor/persist.ts',
+    from: '      troubled(error, attempt)\n',
+    to: '      troubled(error, attempt)\n      if (lease) return undefined as Result\n',
+  },
+  {
+    name: 'a user ahead of progress is not frozen',
+    breaks: 'I2',
+    file: snapshot,
+    from: 'if (user.version >= nextOffset) {',
+    to: 'if (false) {',
+  },
+  {
+    name: '> for >=: a user of exactly the next record is not frozen',
+    breaks: 'I2',
+    file: snapshot,
+    from: 'if (user.version >= nextOffset) {',
+    to: 'if (user.version > nextOffset) {',
+  },
+  {
+    name: 'a frozen user thaws one record early',
+    breaks: 'I2',
+    file: snapshot,
+    from: 'thawing[thawing.length - 1]!.version < state.offset',
+    to: 'thawing[thawing.length - 1]!.version <= state.offset',
+  },
+  {
+    name: 'a frozen user is touched by his clicks',
+    breaks: 'I2',
+    file: 'services/processor/fold/click.ts',
+    from: 'if (state.frozen.size > 0 && state.frozen.has(click.userId)) {',
+    to: 'if (false) {',
+  },
+  {
+    name: 'the clock is not restored',
+    breaks: 'I2 I3',
+    file: snapshot,
+    from: '  state.clockMs = lowest(snapshot.clockMs)\n',
+    to: '',
+  },
+  {
+    name: 'the late bound is not restored',
+    breaks: 'I2',
+    file: snapshot,
+    from: '  state.boundMs = lowest(snapshot.boundMs)\n',
+    to: '',
+  },
+  {
+    name: 'rules are lost on restore',
+    breaks: 'I3',
+    file: snapshot,
+    from: '  for (const rule of snapshot.rules) state.rules.set(rule.id, rule)\n',
+    to: '',
+  },
+  {
+    name: 'the cutoffs are lost on restore',
+    breaks: 'I3',
+    file: snapshot,
+    from: '  state.highMinor = snapshot.highMinor ?? Number.POSITIVE_INFINITY\n',
+    to: '',
+  },
+  {
+    name: 'timers are lost on restore',
+    breaks: 'I3',
+    file: snapshot,
+    from: '  armTimers(state, user)\n',
+    to: '',
+  },
+  {
+    name: 'the closing of sessions is lost on restore',
+    breaks: 'I2',
+    file: snapshot,
+    from: '  armClosing(state, user)\n',
+    to: '',
+  },
+  {
+    name: 'the end of the last closed session is forgotten',
+    breaks: 'I2',
+    file: snapshot,
+    from: '    closedUntilMs: lowest(facts.closedUntilMs),\n',
+    to: '    closedUntilMs: Number.NEGATIVE_INFINITY,\n',
+  },
+  {
+    name: 'recorded silences are forgotten on restore',
+    breaks: 'I3',
+    file: snapshot,
+    from: '    episodes: new Map(facts.episodes.map(([rule, episode]) => [rule, restoreEpisode(episode)])),\n',
+    to: '    episodes: new Map(),\n',
+  },
+  {
+    name: 'ids are read back beyond the version of the row',
+    breaks: 'I2',
+    file: restore,
+    from: 'if (!user || row.offset + (row.epoch - epoch) * epochUnit > user.version) continue',
+    to: 'if (!user) continue',
+  },
+  {
+    name: 'ids are not read back',
+    breaks: 'I2',
+    file: restore,
+    from: 'session.ids.push(hash)',
+    to: 'session.ids.push(-session.ids.length)',
+  },
+  {
+    name: 'the offsets of accepted clicks ahead of progress are not read',
+    breaks: 'I3',
+    file: restore,
+    from: 'if (state.frozen.size > 0) state.acceptedAhead = await readAhead(source, place, nextOffset)',
+    to: '',
+    test: 'test/processor/guard.test.ts',
+  },
+  {
+    name: 'the log is not compared with progress',
+    breaks: 'I5',
+    file: 'services/processor/log-fault.ts',
+    from: 'return last && recordHash(last) !== lastHash ? another(where, nextOffset - 1) : undefined',
+    to: 'return last && lastHash === where ? another(where, nextOffset - 1) : undefined',
+  },
+  {
+    name: 'a log that is too short is read from its end',
+    breaks: 'I5',
+    file: 'services/processor/log-fault.ts',
+    from: '  if (nextOffset > endOffset) return cutShort(where, nextOffset, endOffset)\n',
+    to: '',
+  },
+  {
+    name: 'the tombstone of a swallowed session is skipped',
+    breaks: 'I2',
+    file: batch,
+    from: 'batchNow().sessions.push(tombstoneRow(place, user, sessionId, part, state.offset)),',
+    to: 'void tombstoneRow(place, user, sessionId, part, state.offset),',
+  },
+  {
+    name: 'a row of a user carries the offset of the flush, not of his change',
+    breaks: 'I2',
+    file: flush,
+    from: 'living.map(user => userRow(place, user)),',
+    to: 'living.map(user => userRow(place, { ...user, version: state.offset })),',
+  },
+  {
+    name: 'an open session is not written',
+    breaks: 'I2',
+    file: flush,
+    from: '      rows.push(sessionRow(place, user, session, false, user.version))\n',
+    to: '      void session\n',
+  },
+  {
+    name: 'the id of an alert holds wall time',
+    breaks: 'I3',
+    file: 'services/processor/fold/alert.ts',
+    from: "const id = contentId('a', state.project, user.id, rule.id, version, since)",
+    to: "const id = contentId('a', state.project, user.id, rule.id, version, since, Date.now())",
+  },
+  {
+    name: 'the body of an alert holds wall time',
+    breaks: 'I3',
+    file: 'services/processor/alert-row.ts',
+    from: '          clockMs: state.clockMs,\n          signals:',
+    to: '          clockMs: performance.timeOrigin + Math.floor(performance.now() * 1000),\n          signals:',
+  },
+  {
+    name: 'the tier is asked at the time of the alert, not of the silence',
+    breaks: 'I3',
+    file: 'services/processor/fold/timer.ts',
+    from: 'return purchase ? standing.purchaseHigh : standing.activityHigh',
+    to: 'return standing.activityValueMinor > 0 || purchase ? standing.activityValueMinor >= 2_000_000 : false',
+    test: 'test/processor/cases.test.ts',
+  },
+  {
+    name: 'an alert fires when it is due, not after',
+    breaks: 'I3',
+    file: 'services/processor/fold/timer.ts',
+    from: 'if (!(since + first < beforeMs)) return noSteps',
+    to: 'if (!(since + first <= beforeMs)) return noSteps',
+  },
+  {
+    name: 'a repeated id counts',
+    breaks: 'I2',
+    file: 'services/processor/fold/click.ts',
+    from: 'if (isDuplicate(user, hash)) {',
+    to: 'if (false) {',
+  },
+  {
+    name: 'the late bound goes back',
+    breaks: 'I2 I9',
+    file: 'services/processor/fold/clock.ts',
+    from: 'Math.max(state.boundMs, state.clockMs - disorderMs - latenessMs)',
+    to: 'state.clockMs - disorderMs - latenessMs',
+    test: 'test/processor/properties.test.ts',
+  },
+  {
+    name: 'a record that is none is passed over without a row',
+    breaks: 'I8',
+    file: 'services/processor/record-fold.ts',
+    from: '        folded.batch.rejects.push(deadRow(state, place, current, input))\n',
+    to: '',
+  },
+  {
+    name: 'a kept partition forgets what was not flushed',
+    breaks: 'I1 I2',
+    file: partition,
+    from: '      const failed = await inTurn.settled()\n',
+    to: '      const failed = await inTurn.settled()\n      forgetGathered(folded)\n',
+  },
+  {
+    name: 'what another process flushed meanwhile counts as flushed by a kept partition that is ahead',
+    breaks: 'I1 I2',
+    file: restore,
+    from: 'if (folded.nextOffset <= folded.flushedOffset) forgetGathered(folded)',
+    to: 'forgetGathered(folded)',
+  },
+  {
+    name: 'a kept partition goes on beyond what progress says',
+    breaks: 'I5',
+    file: restore,
+    from: 'if (!progress || progress.nextOffset < folded.flushedOffset) return undefined',
+    to: 'if (!progress) return undefined',
+    test: 'test/processor/kept.test.ts',
+  },
+  {
+    name: 'users changed since the last flush are forgotten',
+    breaks: 'I2',
+    file: kept,
+    from: '    users.push(user)\n',
+    to: '    if (users.length < 2) users.push(user)\n',
+  },
+  {
+    name: 'the collector answers before the log has the clicks',
+    breaks: 'I1',
+    file: 'services/collector/intake.ts',
+    from: 'const outcomes = await Promise.allSettled(appends)',
+    to: 'for (const append of appends) append.catch(() => {})\n    const outcomes = await Promise.allSettled<void>([])',
+  },
+  {
+    name: 'the collector takes an unknown outcome for success',
+    breaks: 'I1',
+    file: 'services/collector/intake.ts',
+    from: 'if (refused) throw refusal(refused.reason)',
+    to: 'if (refused && outcomes.length > 1) throw refusal(refused.reason)',
+  },
+  {
+    name: 'the webhooks read on before the rows of deliveries are stored',
+    breaks: 'I4',
+    file: outbox,
+    from: '    await write(taken.flatMap(({ fresh }) => fresh))\n',
+    to: '',
+  },
+  {
+    name: 'the progress of webhooks passes open deliveries',
+    breaks: 'I4',
+    file: 'services/webhooks/reading.ts',
+    from: '  const nextOffset = oldestOpen ?? position\n',
+    to: '  const nextOffset = oldestOpen === undefined ? position : position\n',
+  },
+  {
+    name: 'a delivery is stored as sent before it is sent',
+    breaks: 'I4',
+    file: courier,
+    from: '    const answer = await options.sender.send(attempt)\n',
+    to: "    await write([{ ...row, attempt: row.attempt + 1, status: 'delivered', next_at: null, version: 1 }])\n    const answer = await options.sender.send(attempt)\n",
+  },
+  {
+    name: 'a message is sent again each time it stands on the log',
+    breaks: 'I4',
+    file: outbox,
+    from: 'const isNew = rows === undefined && offset >= reading.seen',
+    to: 'const isNew = offset >= reading.seen',
+  },
+  {
+    name: 'each attempt has an id of its own',
+    breaks: 'I3 I4',
+    file: courier,
+    from: 'messageId: row.message_id, body,',
+    to: "messageId: row.message_id + '.' + row.attempt, body,",
+  },
+  {
+    name: 'a delivery that failed is not tried again',
+    breaks: 'I4',
+    file: courier,
+    from: '    if (row.next_at !== null) return release(delivery)\n',
+    to: '    if (row.next_at !== null) return\n',
+  },
+  {
+    name: 'the signature is of an older time',
+    breaks: 'I4',
+    file: courier,
+    from: 'wallMs: options.wallClock() }',
+    to: 'wallMs: options.wallClock() - 3_600_000 }',
+  },
+]
