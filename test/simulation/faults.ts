@@ -2,6 +2,7 @@
 import type { Tables } from './clickhouse/tables.ts'
 import type { Topics } from './kafka/topics.ts'
 import { clicksTopic, type Damage, type Fault, type Plan } from './plan.ts'
+import type { Received } from './receivers.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { Supervisor } from './supervisor.ts'
 
@@ -12,11 +13,13 @@ interface Surroundings {
   readonly topics: Topics
   readonly tables: Tables
   readonly evidence: { disturbances: number; excusedRepeats: number }
-  readonly received: readonly unknown[]
+  readonly received: readonly Received[]
 }
 
 /** Longer than a request of the dead may be under way. */
 const quietMs = 8_000
+/** Longer than an attempt and the row that tells of it take, mostly. */
+const underWayMs = 5_000
 
 export function applyFaults(around: Surroundings): void {
   for (const fault of around.plan.faults)
@@ -75,7 +78,8 @@ function begin(fault: Fault, number: number, around: Surroundings): void {
 function planRestore(atMs: number, around: Surroundings): void {
   const { scheduler, supervisor, tables, evidence, received } = around
   const putBack = tables.backup()
-  const before = received.length
+  // What was just under way is not in the copy either.
+  const before = received.filter(({ atMs }) => atMs < scheduler.nowMs() - underWayMs).length
   scheduler.plan(atMs - scheduler.nowMs(), null, 'stop for a restore', () => {
     supervisor.haltAll(quietMs + 1_000)
     scheduler.plan(quietMs, null, 'restore', () => {

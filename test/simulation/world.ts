@@ -1,5 +1,6 @@
 /** One simulation from its seed to its end: builds the parts, lets time run, and hands over what it left. */
 import type { Logger } from 'pino'
+import { EbbError } from '../../services/base/errors.ts'
 import { type Calls, createCalls } from './calls.ts'
 import { chanceOf } from './chance.ts'
 import { answerQuery, openDeliveriesSql } from './clickhouse/queries.ts'
@@ -87,6 +88,9 @@ export async function simulate(
         wire: receivers.wireOf(life),
         newId: () => `made-${++ids}`,
         failed(partition, error) {
+          const leaving = supervisor.processes.some(one => one.life === life && one.leaving)
+          // Who leaves does not wait for what does not answer: his partition is another's soon.
+          if (leaving && error instanceof EbbError && error.retriable) return
           fail(life, partition, error)
           again()
         },
