@@ -21,7 +21,8 @@ import {
   until,
 } from './scene.ts'
 
-const brokers = await brokersForTest(1, { own: false })
+// Its own: a scene uses the usual project's topics.
+const brokers = await brokersForTest(1, { own: true })
 
 async function postBatch(door: string, batch: readonly object[]): Promise<number> {
   const headers = { 'content-type': 'application/json' }

@@ -30,7 +30,8 @@ const alertsMin = 300
 const residentBytesMax = 600 * 2 ** 20
 const tables = ['clicks', 'sessions', 'users', 'progress']
 
-const brokers = await brokersForTest(1, { own: false })
+// Its own: a scene uses the usual project's topics.
+const brokers = await brokersForTest(1, { own: true })
 
 const processors = (scene: Scene, count: number): Promise<Service[]> =>
   Promise.all(Array.from({ length: count }, () => scene.start('processor', ...scene.servers)))

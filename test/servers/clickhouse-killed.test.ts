@@ -47,7 +47,8 @@ function smallDisk(): { directory: string; free(): number; remove(): void } | un
   }
 }
 
-const brokers = await brokersForTest(1, { own: false })
+// Its own: a scene uses the usual project's topics.
+const brokers = await brokersForTest(1, { own: true })
 
 if (typeof brokers === 'string') test('ClickHouse killed', { skip: brokers }, () => {})
 else

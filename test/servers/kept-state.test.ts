@@ -14,7 +14,8 @@ const pourMs = 3_000
 const fromMemory = 'ebb_partition_restores_total{from="memory"}'
 const fromTables = 'ebb_partition_restores_total{from="tables"}'
 
-const brokers = await brokersForTest(1, { own: false })
+// Its own: a scene uses the usual project's topics.
+const brokers = await brokersForTest(1, { own: true })
 
 if (typeof brokers === 'string') test('kept state', { skip: brokers }, () => {})
 else {
