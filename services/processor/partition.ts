@@ -4,9 +4,10 @@
  */
 import { EbbError } from '../base/errors.ts'
 import { nextTurn } from '../base/time.ts'
+import { decodeErasure } from '../log/codec.ts'
 import type { Lease, LogRecord } from '../log/log.ts'
 import { batchSize } from './batch.ts'
-import { createFlusher, type FlusherOptions } from './flusher.ts'
+import { createFlusher, type Flusher, type FlusherOptions } from './flusher.ts'
 import type { PartitionState } from './fold/state.ts'
 import { type Folded, forgetGathered } from './folded.ts'
 import { createRecordFold } from './record-fold.ts'
@@ -59,6 +60,11 @@ export function createPartition(options: FlusherOptions): Partition {
       // What stands behind the Seal of an epoch is carried over to the next one, not folded here.
       if (lease.lost || dropped || state.sealed) return
       if (stored.offset !== folded.nextOffset) throw missing(target.topic, place, folded, stored)
+      // A crash within the erasure's flush repeats nothing of his: his row, of which it would need, may be gone.
+      if (decodeErasure(stored.value) !== undefined) {
+        await flushUpTo(folded, flusher, lease)
+        if (lease.lost || dropped) return
+      }
       whole = false
       if (!records.fold(stored) && !(await workOff(lease))) return
       folded.nextOffset = stored.offset + 1
@@ -93,6 +99,12 @@ export function createPartition(options: FlusherOptions): Partition {
       return failed || !whole ? undefined : folded
     },
   }
+}
+
+/** So that progress stands right before the next record. */
+async function flushUpTo(folded: Folded, flusher: Flusher, lease: Lease): Promise<void> {
+  const { nextOffset, flushedOffset } = folded
+  if (nextOffset > flushedOffset && !lease.lost) await flusher.flush(lease)
 }
 
 function isFull({ batch }: Folded): boolean {

@@ -212,7 +212,7 @@ function entryOf(
 
 /** How long before it is sent a click happened: mostly just now, some late, days ago, or in the future. */
 function delayOf(chance: Chance): number {
-  if (chance.often(0.1)) return chance.between(0, 12_000)
+  if (chance.often(0.2)) return chance.between(0, 9_000)
   if (chance.often(0.03)) return chance.whole(1, 60) * 24 * 60 * minuteMs
   if (chance.often(0.02)) return chance.pick([-60_000, -4e9, 100 * 24 * 60 * minuteMs])
   return chance.between(0, 400)

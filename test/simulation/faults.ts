@@ -39,7 +39,8 @@ function begin(fault: Fault, number: number, around: Surroundings): void {
   const process = 'service' in fault ? supervisor.named(fault.service) : undefined
   const atEnd = (work: () => void) =>
     void scheduler.plan(fault.forMs, null, `fault ${fault.kind} ends`, work)
-  if (['kill', 'still', 'cut', 'visitor', 'skew'].includes(fault.kind)) evidence.disturbances++
+  const whom = 'service' in fault ? fault.service : fault.kind === 'visitor' ? fault.of : ''
+  if (whom.startsWith('webhooks')) evidence.disturbances++
   switch (fault.kind) {
     case 'kill':
       if (process) supervisor.kill(process, fault.forMs)

@@ -159,7 +159,7 @@ export function createOperators(options: {
       for (let endpoint = 1; endpoint <= plan.endpoints; endpoint++) await addEndpoint(endpoint)
     },
     begin() {
-      for (let count = chance.whole(0, 6); count > 0; count--)
+      for (let count = chance.whole(0, 10); count > 0; count--)
         scheduler.plan(chance.between(0, plan.activeMs), null, 'operator', chance.pick(acts))
     },
   }

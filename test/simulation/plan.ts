@@ -170,6 +170,9 @@ function faultOf(chance: Chance, size: Size): Fault {
     () => ({ kind: 'append', ...window, how, share, topic }),
     () => ({ kind: 'append', ...window, how, share, topic }),
     () => ({ kind: 'cut', ...window, service, from: chance.pick(['group', 'log', 'store']) }),
+    // Long enough to lose all, and to get it back from memory.
+    () => ({ kind: 'cut', fromMs, forMs: 8_000, service, from: 'group' }),
+    () => ({ kind: 'still', fromMs, forMs: 8_000, service, suspended: false }),
     () => ({ kind: 'kill', ...window, service }),
     () => ({ kind: 'kill', ...window, service }),
     () => ({ kind: 'still', ...window, service, suspended: chance.often(0.4) }),

@@ -49,7 +49,7 @@ export async function simulate(
     crashes: plan.crashes,
     deaths: plan.deaths,
     die: life => {
-      evidence.disturbances++
+      if (life.name.startsWith('webhooks')) evidence.disturbances++
       supervisor.dies(life)
     },
   })

@@ -9,10 +9,11 @@ import { checkDeliveries } from './deliveries.ts'
 import { checkErasures } from './erasures.ts'
 import { checkJournal } from './journal.ts'
 import { checkLiveness } from './liveness.ts'
+import { checkModel } from './model.ts'
 import { checkProgress } from './progress.ts'
 import { referenceOf } from './reference.ts'
 import { checkSecrets } from './secrets.ts'
-import { checkSessions, checkTables } from './tables.ts'
+import { checkOpenSessions, checkSessions, checkTables } from './tables.ts'
 
 /** What is wrong with a run, as sentences; none: nothing. */
 export async function checkAll(evidence: Evidence): Promise<string[]> {
@@ -25,6 +26,8 @@ export async function checkAll(evidence: Evidence): Promise<string[]> {
     ...checkJournal(evidence),
     ...checkTables(evidence, reference),
     ...checkSessions(evidence, reference),
+    ...checkOpenSessions(evidence),
+    ...checkModel(evidence, reference),
     ...checkAlerts(evidence, reference),
     ...checkDeliveries(evidence),
     ...checkProgress(evidence, reference),
