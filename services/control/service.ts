@@ -147,6 +147,8 @@ async function runProcessor(setting: Setting): Promise<Running> {
   const { servers, metrics, logger, stops } = setting
   const { log, store, project } = servers
   const faults = new Map<number, string>()
+  /** Of partitions that are carried over no further. */
+  const stuck: string[] = []
   const schedule = await openCutoffsSchedule(store, wallClock)
   const meter = processorMeter(metrics)
   let processor: Processor | undefined
@@ -159,6 +161,11 @@ async function runProcessor(setting: Setting): Promise<Running> {
     },
     carried: clicks => logger.info({ clicks }, 'clicks were carried over to the new topic'),
     troubled: error => logger.warn({ err: error }, 'the next epoch waits; it is tried again'),
+    failed(topic, partition, error) {
+      const sentence = `What comes to ${topic} partition ${partition} is carried over no further`
+      stuck.push(`${sentence}: ${error.message}`)
+      logger.error({ topic, partition, err: error }, `${sentence} until a restart`)
+    },
   })
   stops.push(() => following.stop())
   const audits = startAuditSchedule({
@@ -171,7 +178,7 @@ async function runProcessor(setting: Setting): Promise<Running> {
   auditMeter(metrics, store, wallClock)
   return {
     says: 'It shares the partitions with the others of its group.',
-    faults: () => [...faults.values()],
+    faults: () => [...faults.values(), ...stuck],
     needsStore: true,
   }
 }

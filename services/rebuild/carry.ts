@@ -8,6 +8,7 @@ import { wallClock } from '../base/time.ts'
 import { decodeRecord, encodeRecord } from '../log/codec.ts'
 import type { Lease, Log, LogRecord, NewRecord, Ownership } from '../log/log.ts'
 import { recordHash } from '../processor/folded.ts'
+import { type Persistence, persist } from '../processor/persist.ts'
 import { versionAt } from '../processor/rows.ts'
 import { rowTime } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
@@ -20,18 +21,29 @@ export interface CarryOptions {
   readonly from: Epoch
   readonly to: Epoch
   readonly carried: (clicks: number) => void
+  /** Log or tables take nothing for now; it is tried again. */
+  readonly troubled: Persistence['troubled']
+  /** It stands still until a restart. */
   readonly failed: (partition: number, error: Error) => void
 }
 
 /** Carries over until stopped; the partitions of the old topic are shared as those of the new one are. */
 export async function startCarrying(options: CarryOptions): Promise<Ownership> {
-  const { log, store, from } = options
-  return log.own(from.topic, `${from.topic}.carrier`, {
-    open: partition => readNextOffset(store, from, partition),
-    records: (partition, batch, lease) => carry(options, partition, batch, lease),
+  const { log, store, from, troubled } = options
+  const stopping = new AbortController()
+  const persistence = { troubled, stopping: stopping.signal }
+  const ownership = await log.own(from.topic, `${from.topic}.carrier`, {
+    open: partition => persist(persistence, () => readNextOffset(store, from, partition)),
+    records: (partition, batch, lease) => carry(options, persistence, partition, batch, lease),
     close: async () => undefined,
     failed: options.failed,
   })
+  return {
+    stop() {
+      stopping.abort()
+      return ownership.stop()
+    },
+  }
 }
 
 async function readNextOffset(store: Store, { topic }: Epoch, partition: number): Promise<number> {
@@ -45,6 +57,7 @@ async function readNextOffset(store: Store, { topic }: Epoch, partition: number)
 
 async function carry(
   { log, store, from, to, carried }: CarryOptions,
+  persistence: Persistence,
   partition: number,
   batch: readonly LogRecord[],
   lease: Lease,
@@ -58,13 +71,25 @@ async function carry(
   let count = 0
   for (const [target, records] of byPartition) {
     if (lease.lost) return
-    await log.append(to.topic, target, records)
+    await persist(persistence, () => log.append(to.topic, target, records), lease)
     count += records.length
   }
   const last = batch.at(-1)
   if (!last || lease.lost) return
+  await persist(persistence, () => writeProgress(store, from, partition, last), lease)
+  await lease.commit(last.offset + 1)
+  if (count > 0) carried(count)
+}
+
+/** As it is, but up to behind this record. */
+function writeProgress(
+  store: Store,
+  from: Epoch,
+  partition: number,
+  last: LogRecord,
+): Promise<void> {
   const next = last.offset + 1
-  await store.command(
+  return store.command(
     `INSERT INTO progress SELECT * REPLACE
        ({next:UInt64} AS next_offset, {hash:String} AS last_hash, {version:UInt64} AS version,
         fromUnixTimestamp64Milli({now:Int64}, 'UTC') AS written_at)
@@ -78,8 +103,6 @@ async function carry(
       partition,
     },
   )
-  await lease.commit(next)
-  if (count > 0) carried(count)
 }
 
 /** Where a record goes and as what. Ticks have no say any more; revisions are broadcast to the new topic anyway. */

@@ -20,6 +20,8 @@ export interface FollowOptions {
   readonly carried: (clicks: number) => void
   /** Something could not be done for now; it is tried again. */
   readonly troubled: (error: Error) => void
+  /** What comes to a partition of this topic is carried over no further, until a restart. */
+  readonly failed: (topic: string, partition: number, error: Error) => void
 }
 
 export interface Following {
@@ -32,10 +34,13 @@ const idle = { stop: async () => undefined }
 
 export async function followEpochs(options: FollowOptions): Promise<Following> {
   const { log, store, newest, fold, carried, troubled } = options
-  const carriers: Ownership[] = []
+  /** By the epoch that they carry over from. */
+  const carriers = new Map<number, Ownership>()
   const carry = async (from: Epoch, to: Epoch) => {
-    const failed = (_partition: number, error: Error) => troubled(error)
-    carriers.push(await startCarrying({ log, store, from, to, carried, failed }))
+    if (carriers.has(from.epoch)) return
+    const failed = (partition: number, error: Error) => options.failed(from.topic, partition, error)
+    const carrier = await startCarrying({ log, store, from, to, carried, troubled, failed })
+    carriers.set(from.epoch, carrier)
   }
 
   const chain = await readChain(store, newest)
@@ -51,12 +56,12 @@ export async function followEpochs(options: FollowOptions): Promise<Following> {
     const epochs = await readChain(store, newest)
     const next = epochs.find(({ epoch }) => epoch === present.epoch + 1)
     if (!next || !(await isDrained(store, present))) return
+    // First, and once: what fails behind it is tried again.
+    await carry(present, next)
     await folding.stop()
     folding = idle
     folding = await fold(next)
-    const from = present
     present = next
-    await carry(from, next)
   }
   let looking: Promise<void> | undefined
   const stopLooking = every(lookIntervalMs, () => {
@@ -72,7 +77,7 @@ export async function followEpochs(options: FollowOptions): Promise<Following> {
       stopLooking()
       await looking
       await folding.stop()
-      for (const carrier of carriers) await carrier.stop()
+      for (const carrier of carriers.values()) await carrier.stop()
     },
   }
 }
