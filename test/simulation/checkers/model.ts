@@ -36,10 +36,11 @@ export function checkModel({ plan }: Evidence, { dumps, sessions, alerts }: Refe
   return wrong.slice(0, 3)
 }
 
-/** It knows no guards and no erasures, and settings as flags alone. */
+/** It knows no guards and no erasures, settings as flags alone, and a value at the very cutoff not as the fold does. */
 function isWithinModel(lines: readonly Line[]): boolean {
   const settings = lines.flatMap(line => (line.settings ? [line.settings as Line] : []))
-  return settings.length <= 1 && settings[0]?.guards !== 'on' && !lines.some(line => line.erase)
+  const unknown = lines.some(line => line.erase) || lines.filter(line => line.cutoffs).length > 1
+  return settings.length <= 1 && settings[0]?.guards !== 'on' && !unknown
 }
 
 function shown(line: object): string {
