@@ -96,7 +96,10 @@ function refusalsOf(error: unknown): string[] {
   return (errors ?? [error]).map(refusalOf).filter(refusal => refusal !== '')
 }
 
-/** A broker that the controller has not heard of for a while counts as none, until it has. */
+/**
+ * A broker that the controller has not heard of for a while counts as none, until it has: so a lone one refuses
+ * about one time in six for a moment after a halt that was longer than its session.
+ */
 function passesOnCreation(refusal: string): boolean {
   return isPassing(refusal) || isUnsure(refusal) || refusal === 'INVALID_REPLICATION_FACTOR'
 }
