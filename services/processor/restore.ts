@@ -201,7 +201,7 @@ async function readIds(
     { ...range, partitions, partition, oldest: String(oldestMs) },
   )
   for (const user of users.values())
-    for (const { ids, atCut } of user.open) if (atCut) ids.push(...atCut)
+    for (const { ids, beforeCut } of user.open) if (beforeCut) ids.push(...beforeCut)
   for (const row of rows) {
     const user = users.get(row.user_id)
     // Those of an earlier epoch stand below 0.
@@ -211,7 +211,7 @@ async function readIds(
       ({ startMs, endMs, cutMs }) => timeMs >= startMs && timeMs <= endMs && timeMs > cutMs,
     )
     const hash = idHash(row.event_id)
-    if (session && !session.atCut?.includes(hash)) session.ids.push(hash)
+    if (session && !session.beforeCut?.includes(hash)) session.ids.push(hash)
   }
   for (const user of users.values())
     for (const { id, ids, clicks } of user.open)

@@ -194,7 +194,7 @@ function continueAs(next: Session, session: Session): void {
   next.openOffset = session.openOffset
   next.part = session.part + 1
   next.cutMs = session.endMs
-  if (next.startMs === next.cutMs) next.atCut = [...next.ids]
+  if (next.startMs <= next.cutMs) next.beforeCut = [...next.ids]
 }
 
 /** Whether the session at `at`, the one after it and a click between them are too much for one session. */

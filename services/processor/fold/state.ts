@@ -30,10 +30,10 @@ export interface Session {
   /** Hashes of the ids of its accepted clicks (see idHash): as many as `clicks`. */
   ids: number[]
   /**
-   * Of a part that begins at the very time of its cut: ids among which are all of its clicks at that time. The table
-   * clicks cannot tell them from those of the part before.
+   * Of a part that begins at or before the time of its cut (a click between it and the part before made the cut): ids
+   * among which are all of its clicks up to there. The table clicks cannot tell them from those of the part before.
    */
-  atCut?: readonly number[]
+  beforeCut?: readonly number[]
 }
 
 /** What is remembered of a user under a rule, once there is something to remember. */
