@@ -36,10 +36,15 @@ export function checkModel({ plan }: Evidence, { dumps, sessions, alerts }: Refe
   return wrong.slice(0, 3)
 }
 
-/** It knows no guards and no erasures, settings as flags alone, and a value at the very cutoff not as the fold does. */
+/**
+ * It knows no guards and no erasures, and settings as flags alone. Of tiers that a later Cutoffs record moves it says
+ * other things than the fold (docs/simulation.md, limits): they are left out.
+ */
 function isWithinModel(lines: readonly Line[]): boolean {
   const settings = lines.flatMap(line => (line.settings ? [line.settings as Line] : []))
-  const unknown = lines.some(line => line.erase) || lines.filter(line => line.cutoffs).length > 1
+  const unknown =
+    lines.some(line => line.erase) ||
+    lines.findLastIndex(line => line.cutoffs) > lines.findIndex(line => line.userId)
   return settings.length <= 1 && settings[0]?.guards !== 'on' && !unknown
 }
 
