@@ -2,7 +2,8 @@
 import { EbbError } from '../base/errors.ts'
 import { pause, steadyClock, wallClock } from '../base/time.ts'
 import { sealEpoch } from '../rebuild/drain.ts'
-import { beginEpoch, type Epoch, readSealed } from '../rebuild/epochs.ts'
+import { beginEpoch, type Epoch, isDrained, readSealed } from '../rebuild/epochs.ts'
+import { readChain } from '../rebuild/present.ts'
 import { lookIntervalMs } from '../rebuild/watch.ts'
 import { placesOf, type Servers } from './servers.ts'
 import { retentionMsDefault } from './system.ts'
@@ -24,15 +25,18 @@ export async function growServers(
   const { log, store, project, clicks } = servers
   const { clicksTopic: firstTopic } = placesOf(project)
   const isBegun = clicks.partitions === wanted && clicks.previous !== undefined
-  const previous = isBegun ? clicks.previous! : clicks
   if (!isBegun) {
     await begin(servers, firstTopic, wanted)
     tell('Collectors turn to the new topic; what comes too late for it is carried over.')
     await pause(3 * lookIntervalMs, closing)
   }
-  await sealEpoch(log, store, previous)
-  tell('The old partitions are sealed; processors fold what stands before the seals.')
-  await untilDrained(servers, previous, closing)
+  // One after the other: an earlier growth may have stopped before its end.
+  for (const epoch of (await readChain(store)).slice(0, -1)) {
+    if (await isDrained(store, epoch)) continue
+    await sealEpoch(log, store, epoch)
+    tell(`${epoch.topic} is sealed; processors fold what stands before the seals.`)
+    await untilDrained(servers, epoch, closing)
+  }
 }
 
 /** The topic first: who hears of the epoch finds it. */

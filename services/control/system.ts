@@ -13,7 +13,7 @@ import { processorMeter } from '../processor/meter.ts'
 import { type Processor, startProcessor } from '../processor/processor.ts'
 import { drainEpoch } from '../rebuild/drain.ts'
 import { beginEpoch } from '../rebuild/epochs.ts'
-import { openPresent, type Present } from '../rebuild/present.ts'
+import { openPresent, type Present, readChain } from '../rebuild/present.ts'
 import { type EmbeddedStore, openEmbeddedStore } from '../store/embedded.ts'
 import { migrate } from '../store/migrate.ts'
 import { openSecretKey } from '../webhooks/endpoints.ts'
@@ -129,6 +129,7 @@ async function open(options: SystemOptions, stops: Stops): Promise<System> {
     async grow(wanted) {
       if (options.delivers)
         throw new EbbError('badInput', 'A project in one process grows while it is stopped.')
+      if (project === 'demo') throw new EbbError('badInput', 'The demo shop does not grow.')
       // The next opening drains what there is, and goes on in the new topic.
       await beginEpoch(store, clicks, firstClicksTopic, wanted, wallClock())
     },
@@ -193,10 +194,11 @@ async function openWebhooks({ options, log, store }: Ground, key: SecretKey): Pr
 /** The processor of all partitions, opened, and what keeps them agreed. */
 async function openProcessor(ground: Ground, stops: Stops) {
   const { options, log, store, clicks, alertsPartitions, reach, troubled } = ground
-  const { topic, partitions, previous } = clicks
+  const { topic, partitions } = clicks
   const shared = { log, store, alertsTopic, alertsPartitions, project: options.project }
   // A growth that was begun is brought to its end before anything of the new epoch is folded.
-  if (previous) await drainEpoch({ ...shared, ...previous })
+  for (const epoch of (await readChain(store)).slice(0, -1))
+    await drainEpoch({ ...shared, ...epoch })
   const schedule = await openCutoffsSchedule(store, wallClock)
   const processor = await startProcessor({
     ...shared,

@@ -50,10 +50,11 @@ export async function beginEpoch(
   const next = { epoch, topic: topicOf(firstTopic, epoch), partitions }
   await makeTopic(next.topic)
   const began_at = rowTime(Math.round(nowMs))
-  await store.insert('epochs', [
-    { ...present, began_at },
-    { ...next, began_at },
-  ])
+  const { topic } = present
+  // A project that never grew has no row.
+  const first = { epoch: 0, topic, partitions: present.partitions, began_at }
+  const rows = present.epoch === 0 ? [first] : []
+  await store.insert('epochs', [...rows, { ...next, began_at }])
   return next
 }
 
@@ -65,4 +66,9 @@ export async function readSealed(store: Store, topic: string): Promise<Set<numbe
     { topic },
   )
   return new Set(rows.map(({ partition }) => Number(partition)))
+}
+
+/** Whether all before the epoch's Seals is in the tables. */
+export async function isDrained(store: Store, { topic, partitions }: Epoch): Promise<boolean> {
+  return (await readSealed(store, topic)).size === partitions
 }

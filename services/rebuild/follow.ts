@@ -6,8 +6,8 @@ import { every } from '../base/time.ts'
 import type { Log, Ownership } from '../log/log.ts'
 import type { Store } from '../store/store.ts'
 import { startCarrying } from './carry.ts'
-import { type Epoch, readEpochs, readSealed } from './epochs.ts'
-import type { Present } from './present.ts'
+import { type Epoch, isDrained } from './epochs.ts'
+import { type Present, readChain } from './present.ts'
 import { lookIntervalMs } from './watch.ts'
 
 export interface FollowOptions {
@@ -43,7 +43,8 @@ export async function followEpochs(options: FollowOptions): Promise<Following> {
     carriers.set(from.epoch, carrier)
   }
 
-  const chain = await readChain(store, newest)
+  const epochs = await readChain(store)
+  const chain = epochs.length > 0 ? epochs : [newest]
   let at = 0
   for (; at < chain.length - 1; at++) {
     if (!(await isDrained(store, chain[at]!))) break
@@ -53,8 +54,7 @@ export async function followEpochs(options: FollowOptions): Promise<Following> {
   let folding: { stop(): Promise<void> } = await fold(present)
 
   async function look(): Promise<void> {
-    const epochs = await readChain(store, newest)
-    const next = epochs.find(({ epoch }) => epoch === present.epoch + 1)
+    const next = (await readChain(store)).find(({ epoch }) => epoch === present.epoch + 1)
     if (!next || !(await isDrained(store, present))) return
     // First, and once: what fails behind it is tried again.
     await carry(present, next)
@@ -80,15 +80,4 @@ export async function followEpochs(options: FollowOptions): Promise<Following> {
       for (const carrier of carriers.values()) await carrier.stop()
     },
   }
-}
-
-/** Every epoch with the one before it; of a project that never grew the one it is in. */
-async function readChain(store: Store, newest: Present): Promise<Present[]> {
-  const epochs = await readEpochs(store)
-  if (epochs.length === 0) return [newest]
-  return epochs.map((epoch, at) => ({ ...epoch, previous: epochs[at - 1] }))
-}
-
-async function isDrained(store: Store, { topic, partitions }: Epoch): Promise<boolean> {
-  return (await readSealed(store, topic)).size === partitions
 }

@@ -8,6 +8,12 @@ export interface Present extends Epoch {
   readonly previous: Epoch | undefined
 }
 
+/** Every epoch with the one before it, the oldest first; empty for a project that never grew. */
+export async function readChain(store: Store): Promise<Present[]> {
+  const epochs = await readEpochs(store)
+  return epochs.map((epoch, at) => ({ ...epoch, previous: epochs[at - 1] }))
+}
+
 /** Makes the topic where it is missing; a project that never grew is in epoch 0, in the topic it began with. */
 export async function openPresent(
   { log, store }: { readonly log: Log; readonly store: Store },

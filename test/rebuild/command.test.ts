@@ -68,3 +68,31 @@ test('stopped it grows, and sessions go on where they were', async t => {
   assert.deepEqual([Number(row!.after), Number(row!.sessions)], [users, users])
   assert.ok(Number(row!.partitions) > 4)
 })
+
+test('twice in a row, with nothing in between: what partitions know goes all the way', async t => {
+  for (const partitions of ['32', '64']) {
+    const grown = await ebb(['grow', partitions], cwd)
+    assert.equal(grown.status, 0, grown.stderr)
+  }
+  const up = await startUp(cwd, '--no-demo')
+  t.after(() => up.stop('SIGKILL'))
+  await clickAll(up, 'later')
+  const audited = await ebb(['audit'], cwd)
+  assert.equal(audited.status, 0, audited.stdout + audited.stderr)
+  await up.stop('SIGINT')
+  const store = await openEmbeddedStore({
+    directory: join(cwd, 'data/clickhouse'),
+    database: 'ebb',
+  })
+  const rows = await store.query<Record<string, unknown>>(
+    `SELECT epoch, count() AS partitions FROM progress FINAL
+     WHERE endsWith(topic, 'clicks') AND clock IS NOT NULL AND JSONExtractString(state, 'imports') = 'over'
+       AND epoch < 3
+     GROUP BY epoch ORDER BY epoch`,
+  )
+  await store.close()
+  assert.deepEqual(
+    rows.map(row => Number(row.partitions)),
+    [4, 16, 32],
+  )
+})
