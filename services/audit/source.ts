@@ -49,7 +49,7 @@ export interface Finding {
 }
 
 /** So many differences of each kind are named. */
-export const examplesMax = 20
+const examplesMax = 20
 
 export function createFinding(kind: AuditKind): Finding {
   return { kind, checked: 0, differences: 0, examples: [], notes: [] }

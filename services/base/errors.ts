@@ -3,7 +3,7 @@
  * happens next. A bug is not one of these: it throws an AssertionError and ends the process.
  */
 
-export const errorTable = {
+const errorTable = {
   offsetGone: { retriable: false, next: 'Ebb stops this partition; it never jumps over records.' },
   topicMissing: { retriable: false, next: 'Create the topic, or check the name.' },
   topicMismatch: { retriable: false, next: 'Ebb stops this partition and changes nothing.' },

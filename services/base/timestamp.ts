@@ -2,7 +2,7 @@ const monthDays = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 const daysBeforeMonth = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334]
 
 /** Days from 1970-01-01 to a date of the Gregorian calendar; NaN for a date that does not exist. */
-export function dayNumber(year: number, month: number, day: number): number {
+function dayNumber(year: number, month: number, day: number): number {
   const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0
   if (!(month >= 1 && month <= 12)) return Number.NaN
   if (!(day >= 1 && day <= monthDays[month - 1]! + (leap && month === 2 ? 1 : 0))) return Number.NaN

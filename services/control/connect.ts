@@ -41,7 +41,7 @@ async function isRunning(directory: string): Promise<boolean> {
 }
 
 /** The directory as asked for; else ./data, or the demo's while only the demo runs. */
-export async function chooseDirectory(asked: string | undefined): Promise<string> {
+async function chooseDirectory(asked: string | undefined): Promise<string> {
   if (asked !== undefined) return asked
   if (await isRunning(dataDirectory)) return dataDirectory
   return (await isRunning(demoDirectory)) ? demoDirectory : dataDirectory

@@ -20,7 +20,7 @@ const dayMs = 86_400_000
 
 /** A Monday; five weeks later the story begins. */
 const openMs = Date.UTC(2025, 8, 1)
-export const demoPlan: Plan = {
+const demoPlan: Plan = {
   openMs,
   storyMs: openMs + 35 * dayMs,
   chunkMs: 7 * dayMs,
@@ -34,7 +34,7 @@ const seed = 7
 /** Marks the endpoint as the demo's own: its port may change from one start to the next. */
 const receiverPath = '/demo-receiver'
 
-export const demoRules = [
+const demoRules = [
   {
     id: 'high-value-quiet',
     when: { quiet_for: '3d' },

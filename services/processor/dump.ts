@@ -93,7 +93,7 @@ function lineOf(input: Input, value: Buffer): string | undefined {
 }
 
 /** A click as the pipe reads it; what the processor took from `value` and `order_id` stands in properties. */
-export function clickLine(click: Click, fallbackId: string, logTimeMs: number): string {
+function clickLine(click: Click, fallbackId: string, logTimeMs: number): string {
   return JSON.stringify({
     userId: click.userId,
     timestamp: click.timestampMs,

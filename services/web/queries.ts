@@ -14,8 +14,8 @@ export interface Figure {
 const dayMs = 86_400_000
 /** A high-value user whose last activity is older has no value of the last 90 days left: gone, not at risk. */
 export const horizonMs = 90 * dayMs
-export const riskRowsMax = 100
-export const alertRowsMax = 14
+const riskRowsMax = 100
+const alertRowsMax = 14
 export const lifecycleDays = 30
 export const cohortCount = 12
 

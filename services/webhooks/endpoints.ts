@@ -20,7 +20,7 @@ import {
 } from './secrets.ts'
 import { newSecret } from './signature.ts'
 
-export const urlBytesMax = 2048
+const urlBytesMax = 2048
 
 export interface Endpoint {
   readonly id: string

@@ -8,7 +8,7 @@ import { assert } from '../base/errors.ts'
 export const alertBodyBytesMax = 20_000
 
 /** A text signal is somebody's input, an event's name say, as long as a click may be: here it is cut. */
-export const textUnitsMax = 200
+const textUnitsMax = 200
 
 /** Times are epoch ms; `since`, `due`, `tier` and `value90` are those frozen with the episode. */
 export interface AlertFacts {

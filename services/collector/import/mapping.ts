@@ -89,7 +89,7 @@ function readTimeUnit(text: string): TimeUnit {
 }
 
 /** The columns that a file must have, each with the option that would name another. */
-export function requiredColumns(mapping: Mapping): [column: string, option: string][] {
+function requiredColumns(mapping: Mapping): [column: string, option: string][] {
   const required: [string, string][] = [
     [mapping.user, '--user'],
     [mapping.time, '--time'],

@@ -20,7 +20,7 @@ export interface Rejected {
   readonly bytes: Buffer
 }
 
-export const rejectedBytesMax = 64 * 1024
+const rejectedBytesMax = 64 * 1024
 
 /** In order of time; each `text` is one line of `--print`. It can be gone through more than once. */
 export type SortedClicks = Pick<Sorter, 'count' | 'sorted'>

@@ -16,9 +16,9 @@ import { shareOut } from './shares.ts'
 import type { Topic } from './topic.ts'
 import { type Broker, isPassing, isUnsure, type Joined, refusalOf, rejected } from './wire.ts'
 
-export const heartbeatIntervalMs = 1_000
+const heartbeatIntervalMs = 1_000
 /** How long the group waits for a member that has heard of a change and not joined yet. */
-export const rebalanceMsMax = 60_000
+const rebalanceMsMax = 60_000
 /** Between two questions to a coordinator that is away: the first, and what doubling ends at. */
 const retryDelayMsMin = 200
 const retryDelayMsMax = 2_000
