@@ -133,11 +133,14 @@ async function recountDays(
   }
 }
 
-/** What tells the rows that were made up to a place in the log: by table. */
+/**
+ * What tells the rows that were made up to a place in the log: by table. Users first: a crash may leave clicks without
+ * their user, but no open session without its clicks, which could not be read back.
+ */
 const upTo: Readonly<Record<string, string>> = {
+  users: 'slot = {slot:UInt16} AND version <= {version:UInt64}',
   clicks: 'slot = {slot:UInt16} AND (epoch, offset) <= ({epoch:UInt16}, {offset:UInt64})',
   sessions: 'slot = {slot:UInt16} AND version <= {version:UInt64}',
-  users: 'slot = {slot:UInt16} AND version <= {version:UInt64}',
   user_days: 'slot = {slot:UInt16} AND version <= {version:UInt64}',
   alerts: 'slot = {slot:UInt16} AND (epoch, offset) <= ({epoch:UInt16}, {offset:UInt64})',
   // What was refused at the door never was on the log.
