@@ -3,13 +3,13 @@ import { createLogger } from '../base/logger.ts'
 import { wallClock } from '../base/time.ts'
 import { placesOf, type ServerOptions } from '../control/servers.ts'
 import { openKafkaLog } from '../log/kafka.ts'
-import { readEpochs } from '../rebuild/epochs.ts'
 import { openServerStore } from '../store/server.ts'
 import type { Store } from '../store/store.ts'
 import { examineAudit } from './audit.ts'
 import { type Check, look, wrong } from './check.ts'
 import { examineClickHouse } from './clickhouse.ts'
 import { type DeliverySource, examineDeliveries } from './deliveries.ts'
+import { examineGrowth, newestTopic } from './growth.ts'
 import { examineKafka } from './kafka.ts'
 import {
   examineClocks,
@@ -26,6 +26,7 @@ export async function examineProject(patient: Patient): Promise<readonly Check[]
   const looks = [
     () => examineClickHouse(store, wallClock),
     () => look('clocks', () => examineClocks(patient)),
+    () => look('growth', () => examineGrowth(store)),
     () => look('partitions', () => examinePartitions(patient)),
     () => look('changes', () => examineControls(patient)),
     () => look('deliveries', () => examineDeliveries(patient)),
@@ -63,12 +64,6 @@ export async function examineServers(options: ServerOptions): Promise<readonly C
     await log?.close()
     await store.close()
   }
-}
-
-/** Of a project that grew, where its clicks go now; undefined for one that never did, or has no such table yet. */
-async function newestTopic(store: Store): Promise<string | undefined> {
-  const epochs = await readEpochs(store).catch(() => [])
-  return epochs.at(-1)?.topic
 }
 
 /** The store of a project that somebody has begun; undefined where nobody has. Makes no database. */
