@@ -43,7 +43,7 @@ const tailRecords = 64
 
 export async function examinePartitions(source: PartitionSource): Promise<readonly Check[]> {
   const stands = await readStands(source)
-  const faults = stands.flatMap(stand => positionFaults(stand, source))
+  const faults = (await Promise.all(stands.map(stand => positionFaults(stand, source)))).flat()
   const lag = stands.reduce((sum, stand) => sum + lagOf(stand), 0)
   const says = `All ${stands.length} move, ${lag} records behind.`
   return [...orOk(faults, 'partitions', says), ...timeChecks(stands, source)]
@@ -81,7 +81,7 @@ function lagOf({ bounds, nextOffset = bounds.startOffset }: Stand): number {
   return Math.max(0, bounds.endOffset - nextOffset)
 }
 
-function positionFaults(stand: Stand, { wallClock }: PartitionSource): Check[] {
+async function positionFaults(stand: Stand, source: PartitionSource): Promise<Check[]> {
   const { partition, bounds, nextOffset, writtenMs } = stand
   const fault = (says: string) => [wrong(`partition ${partition}`, says)]
   if (nextOffset !== undefined && nextOffset < bounds.startOffset)
@@ -93,10 +93,12 @@ function positionFaults(stand: Stand, { wallClock }: PartitionSource): Check[] {
       `The log ends at ${bounds.endOffset}, and the tables hold it up to ${nextOffset}: it was truncated, or made anew.`,
     )
   const lag = lagOf(stand)
-  const idleMs = wallClock() - writtenMs
-  if (lag > 0 && idleMs > standstillMs) {
-    const since =
-      nextOffset === undefined ? 'nothing was ever folded' : `for ${durationText(idleMs)}`
+  // Nothing is to be folded before it came: a partition that was idle does not stand.
+  const cameMs = lag > 0 ? await appendedMs(stand, source) : Number.NaN
+  const idleMs = source.wallClock() - Math.max(writtenMs, cameMs)
+  if (idleMs > standstillMs) {
+    const never = nextOffset === undefined ? ', nothing was ever folded' : ''
+    const since = `for ${durationText(idleMs)}${never}`
     return fault(
       `It stands still with ${lag} records not folded, ${since}: start a processor, or see /readyz of those that run.`,
     )
@@ -104,6 +106,15 @@ function positionFaults(stand: Stand, { wallClock }: PartitionSource): Check[] {
   if (lag > lagRecordsMax)
     return [warn(`partition ${partition}`, `${lag} records are not folded yet: start processors.`)]
   return []
+}
+
+/** When the first record came that is not folded. */
+async function appendedMs(
+  { partition, bounds, nextOffset = bounds.startOffset }: Stand,
+  { log, clicksTopic }: PartitionSource,
+): Promise<number> {
+  const [first] = await log.read(clicksTopic, partition, nextOffset, 1)
+  return first?.appendMs ?? Number.NaN
 }
 
 /** Whether time goes on: a live project has ticks even where nobody clicks. */
