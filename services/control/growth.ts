@@ -6,6 +6,7 @@ import { beginEpoch, type Epoch, isDrained, readSealed } from '../rebuild/epochs
 import { readChain } from '../rebuild/present.ts'
 import { lookIntervalMs } from '../rebuild/watch.ts'
 import { placesOf, type Servers } from './servers.ts'
+import { readNextOffsets } from './standing.ts'
 import { retentionMsDefault } from './system.ts'
 
 const pollIntervalMs = 200
@@ -58,8 +59,10 @@ async function untilDrained({ store }: Servers, epoch: Epoch, closing: AbortSign
   for (let movedAtMs = steadyClock(); !closing.aborted; await pause(pollIntervalMs, closing)) {
     const sealed = (await readSealed(store, epoch.topic)).size
     if (sealed === epoch.partitions) return
-    if (sealed !== before) movedAtMs = steadyClock()
-    before = sealed
+    const offsets = await readNextOffsets(store, epoch.topic)
+    const folded = [...offsets.values()].reduce((sum, offset) => sum + offset, 0)
+    if (folded !== before) movedAtMs = steadyClock()
+    before = folded
     if (steadyClock() - movedAtMs > standstillMsMax)
       throw new EbbError(
         'processorAway',
