@@ -173,6 +173,7 @@ export const bugs: readonly Bug[] = [
     file: 'services/processor/log-fault.ts',
     from: 'return last && recordHash(last) !== lastHash ? another(where, nextOffset - 1) : undefined',
     to: 'return last && lastHash === where ? another(where, nextOffset - 1) : undefined',
+    test: 'test/simulation/damage.test.ts',
   },
   {
     name: 'a log that is too short is read from its end',
@@ -180,6 +181,7 @@ export const bugs: readonly Bug[] = [
     file: 'services/processor/log-fault.ts',
     from: '  if (nextOffset > endOffset) return cutShort(where, nextOffset, endOffset)\n',
     to: '',
+    test: 'test/simulation/damage.test.ts',
   },
   {
     name: 'the tombstone of a swallowed session is skipped',
@@ -230,6 +232,7 @@ export const bugs: readonly Bug[] = [
     file: 'services/processor/fold/timer.ts',
     from: 'if (!(since + first < beforeMs)) return noSteps',
     to: 'if (!(since + first <= beforeMs)) return noSteps',
+    test: 'test/processor/cases.test.ts',
   },
   {
     name: 'a repeated id counts',
@@ -259,6 +262,7 @@ export const bugs: readonly Bug[] = [
     file: partition,
     from: '      const failed = await inTurn.settled()\n',
     to: '      const failed = await inTurn.settled()\n      forgetGathered(folded)\n',
+    test: 'test/processor/kept.test.ts',
   },
   {
     name: 'what another process flushed meanwhile counts as flushed by a kept partition that is ahead',
@@ -266,6 +270,7 @@ export const bugs: readonly Bug[] = [
     file: restore,
     from: 'if (folded.nextOffset <= folded.flushedOffset) forgetGathered(folded)',
     to: 'forgetGathered(folded)',
+    test: 'test/processor/kept.test.ts',
   },
   {
     name: 'a kept partition goes on beyond what progress says',
@@ -323,6 +328,7 @@ export const bugs: readonly Bug[] = [
     file: outbox,
     from: 'const isNew = rows === undefined && offset >= reading.seen',
     to: 'const isNew = offset >= reading.seen',
+    test: 'test/webhooks/outbox.test.ts',
   },
   {
     name: 'each attempt has an id of its own',
