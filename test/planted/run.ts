@@ -2,7 +2,7 @@
  * Plants each bug in a copy of the source, one by one, and looks who finds it: the simulator, in how many of its
  * seeds, or else a test. Ends with one JSON object, and with status 1 where a bug lives.
  *
- *   npm run planted [-- --seeds 40] [--only word of its name]
+ *   npm run planted [-- --seeds 60] [--only word of its name]
  */
 import { execFile } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -83,7 +83,7 @@ async function find(bug: Bug | undefined, seeds: number): Promise<Finding> {
 }
 
 const { values } = parseArgs({
-  options: { seeds: { type: 'string', default: '40' }, only: { type: 'string' } },
+  options: { seeds: { type: 'string', default: '60' }, only: { type: 'string' } },
 })
 const seeds = Number(values.seeds)
 for (const part of parts) cpSync(join(root, part), join(base, part), { recursive: true })
