@@ -21,6 +21,12 @@ export const endings = {
   bodyGone: { status: 'dead', error: 'its alert is no longer on the log' },
 } as const satisfies Record<string, Ending>
 
+/**
+ * Above all others of an attempt: who lost the partition while its attempt hung writes it as failed, perhaps
+ * after the new owner has made the same attempt and was heard.
+ */
+const deliveredVersion = 1_000
+
 /** A delivery that was never tried: attempt 0. */
 export function freshRow(alert: AlertRecord, endpointId: string, nowMs: number): DeliveryRow {
   return {
@@ -66,7 +72,8 @@ export function attemptRow(
     next_at: null,
     version: 1,
   }
-  if (answer.code >= 200 && answer.code < 300) return { ...row, status: 'delivered' }
+  if (answer.code >= 200 && answer.code < 300)
+    return { ...row, status: 'delivered', version: deliveredVersion }
   if (answer.code === 410) return { ...row, status: 'dead' }
   const { scheduleMs, random } = options
   const delayMs = retryDelayMs({

@@ -44,3 +44,17 @@ test('an end without an attempt replaces the latest row', () => {
     [3, 500, 'cancelled', null, fresh.version + 1],
   )
 })
+
+test('what was delivered stands, though another process failed at the same attempt', () => {
+  const times = {
+    scheduleMs: [0, 1000],
+    random: () => 0.5,
+    startMs: testClockMs,
+    endMs: testClockMs,
+  }
+  const answer = { error: '', durationMs: 7, retryAfterMs: undefined }
+  const delivered = attemptRow(fresh, { ...answer, code: 200 }, times)
+  const failed = attemptRow(fresh, { ...answer, code: 0 }, times)
+  assert.equal(delivered.attempt, failed.attempt)
+  assert.ok(delivered.version > endedRow(failed, endings.returned).version)
+})
