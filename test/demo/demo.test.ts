@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { castNames } from '../../services/demo/names.ts'
+import { freePort } from '../control/ebb.ts'
 import type { Result } from './plan.ts'
 
 const storyDays = 4
@@ -18,13 +19,23 @@ interface Run {
   readonly result: Result | undefined
 }
 
-/** Kills it at the `killAt`th line that begins with `word`. */
-async function run(t: TestContext, directory: string, word = '', killAt = Infinity): Promise<Run> {
+interface Place {
+  readonly directory: string
+  /** The same at every start: what an endpoint that is gone was not told, its successor is not told either. */
+  readonly receiverPort: number
+}
+
+/** Kills it soon after the `killAt`th line that begins with `word`. */
+async function run(t: TestContext, place: Place, word = '', killAt = Infinity): Promise<Run> {
   const script = fileURLToPath(new URL('child.ts', import.meta.url))
-  const child: ChildProcess = spawn(process.execPath, [script, directory, String(storyDays)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, UV_THREADPOOL_SIZE: '16', NODE_NO_WARNINGS: '1' },
-  })
+  const child: ChildProcess = spawn(
+    process.execPath,
+    [script, place.directory, String(storyDays), String(place.receiverPort)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, UV_THREADPOOL_SIZE: '16', NODE_NO_WARNINGS: '1' },
+    },
+  )
   t.after(() => child.kill('SIGKILL'))
   const lines: string[] = []
   createInterface({ input: child.stdout! }).on('line', line => {
@@ -37,10 +48,10 @@ async function run(t: TestContext, directory: string, word = '', killAt = Infini
   return { lines, result: said ? JSON.parse(said.slice('result '.length)) : undefined }
 }
 
-function newDirectory(t: TestContext): string {
+async function newPlace(t: TestContext): Promise<Place> {
   const directory = mkdtempSync(join(tmpdir(), 'ebb-demo-'))
   t.after(() => rmSync(directory, { recursive: true, force: true }))
-  return directory
+  return { directory, receiverPort: await freePort() }
 }
 
 /** Alerts that do not hang on when the tiers were computed: the first of the cast are far above any cutoff. */
@@ -52,15 +63,15 @@ function sureAlerts({ alerts }: Result) {
 }
 
 test('a demo: high-value users go quiet and return, killed twice or not', {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async t => {
+  const place = await newPlace(t)
   const [whole, cut] = await Promise.all([
-    run(t, newDirectory(t)),
+    newPlace(t).then(other => run(t, other)),
     (async () => {
-      const directory = newDirectory(t)
-      const inHistory = await run(t, directory, '  history', 1)
-      const inStory = await run(t, directory, 'beat', 4)
-      const last = await run(t, directory)
+      const inHistory = await run(t, place, '  history', 1)
+      const inStory = await run(t, place, 'beat', 4)
+      const last = await run(t, place)
       return {
         lines: [inHistory, inStory, last].flatMap(({ lines }) => lines),
         result: last.result,
