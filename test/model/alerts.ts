@@ -130,8 +130,11 @@ export const kindOf = ({ when }: Rule): Kind =>
  */
 function sinceOf(alerts: Alerts, history: History, rule: Rule): number | null {
   let since: number | null = null
+  let newest = Number.NEGATIVE_INFINITY
   for (const activity of history.activities) {
     if (kindOf(rule) === 'purchase' && !activity.isPurchase) continue
+    const isNews = activity.ts > newest || readings.oldActivityReturns
+    newest = Math.max(newest, activity.ts)
     const isRecorded = alerts.steps.some(
       step =>
         step.userId === history.userId &&
@@ -139,8 +142,8 @@ function sinceOf(alerts: Alerts, history: History, rule: Rule): number | null {
         step.since === since &&
         step.at < activity.at,
     )
-    if (since === null || activity.ts > since + (isRecorded ? activity.gapMs : 0))
-      since = activity.ts
+    const above = since === null || activity.ts > since + (isRecorded ? activity.gapMs : 0)
+    if (isNews && above) since = activity.ts
   }
   return since
 }

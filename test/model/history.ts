@@ -46,7 +46,11 @@ const refundEvents = ['Order Refunded', 'refund']
 const asideTypes = ['identify', 'group', 'alias']
 export const valueWindowMs = 90 * dayMs
 
-export const isRefund = (click: Click) => refundEvents.includes(click.event)
+/** Money is told by events, and events are tracked: a page may be named `purchase`, and an identify call names nothing. */
+const isMoney = ({ type, event }: Click, events: string[]) =>
+  type === 'track' && events.includes(event)
+
+export const isRefund = (click: Click) => isMoney(click, refundEvents)
 
 /** No activity and no part of a session (pipe.md). */
 export const isAside = (click: Click, serverEvents: string[]) =>
@@ -62,7 +66,7 @@ const heldOrder = (history: History, order: unknown, clock: number) =>
 
 /** The order that this click is the first line of; null: it is no purchase. */
 export function newOrder(history: History, click: Click, clock: number): Omit<Order, 'at'> | null {
-  if (!purchaseEvents.includes(click.event)) return null
+  if (!isMoney(click, purchaseEvents)) return null
   const order = orderOf(click) ?? click.messageId
   if (heldOrder(history, order, clock)) return null
   return { ts: click.ts, order: String(order), amount: moneyOf(click) }

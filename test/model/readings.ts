@@ -31,6 +31,11 @@ type Readings = {
    */
   entersWithSilence: boolean
   /**
+   * alert-rule.md 2: the gap shrinks after a click of the same visit; does that click, sent again, or one before it,
+   * end the silence? `since` is the largest event time, so only what is newer than all before moves it.
+   */
+  oldActivityReturns: boolean
+  /**
    * alert-rule.md 2 and foresight.md: while a recorded silence goes on, does a purchase of the same
    * visit on the next day count for its `expected` threshold ("at his last purchase")?
    */
@@ -47,6 +52,7 @@ export const readings: Readings = {
   cutSession: 'whole',
   returned: 'arrival',
   entersWithSilence: true,
+  oldActivityReturns: false,
   expectedCountsDaysAfterSince: false,
   holdsAfterLive: false,
   quarantinesPastUnderLog: true,

@@ -267,6 +267,19 @@ export const pipeCases: Case[] = [
     expected: [user('u', { value90: 8 })],
   },
   {
+    name: 'pipe purchases and refunds: of tracked events, whatever pages and calls are named',
+    args: [...ticked, '--signals'],
+    lines: [
+      order('u', 0, 10),
+      { ...order('u', 0, 2), type: 'page', event: 'purchase' },
+      { ...refund('u', 0, 4), type: 'screen', event: 'refund' },
+      { ...refund('u', 0, 4), type: 'identify' },
+      tick(0),
+    ],
+    of: ['user'],
+    expected: [user('u', { orders90: 1, value90: 10, clicks: 3 })],
+  },
+  {
     name: 'pipe value: the sum over (t - 90 d, t]',
     args: ['--signals'],
     lines: [order('u', 0, 10), order('v', 1, 10), order('w', 90 * dayMs, 10)],
