@@ -6,6 +6,7 @@ import { rowMoney, rowTime } from '../store/rows.ts'
 import { type AlertRows, alertRows } from './alert-row.ts'
 import type { Effects } from './fold/effects.ts'
 import { moneyKind } from './fold/money.ts'
+import { rangesOf, type TimeRange } from './fold/settings.ts'
 import type { PartitionState } from './fold/state.ts'
 import { dayRow, epochUnit, type Place, type Row, sessionRow, tombstoneRow } from './rows.ts'
 
@@ -19,8 +20,12 @@ export interface Batch {
   readonly rejects: Row[]
   readonly sessions: Row[]
   readonly days: Row[]
-  /** Days to be counted again from `clicks`: user id and day. */
-  readonly oldDays: { readonly userId: string; readonly day: number }[]
+  /** Days to be counted again from `clicks`, and when they are in the zone of the click that touched them. */
+  readonly oldDays: {
+    readonly userId: string
+    readonly day: number
+    readonly ranges: readonly TimeRange[]
+  }[]
   readonly erased: string[]
 }
 
@@ -119,7 +124,8 @@ export function gatherEffects(
     },
     alert: alert => batchNow().alerts.push(alertRows(state, place, alert)),
     dayDone: (user, count) => batchNow().days.push(dayRow(place, user, count, state.offset)),
-    oldDay: (user, day) => batchNow().oldDays.push({ userId: user.id, day }),
+    oldDay: (user, day) =>
+      batchNow().oldDays.push({ userId: user.id, day, ranges: rangesOf(state.settings, day) }),
     erased: userId => batchNow().erased.push(userId),
   }
 }

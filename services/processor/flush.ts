@@ -110,7 +110,7 @@ async function recountDays(
   offset: number,
 ): Promise<void> {
   const days = new Map(batch.oldDays.map(old => [`${old.day} ${old.userId}`, old]))
-  for (const { userId, day } of days.values()) {
+  for (const { userId, day, ranges } of days.values()) {
     await store.command(
       `INSERT INTO user_days
        SELECT toDate({day:String}) AS day, {slot:UInt16} AS slot, {user:String} AS user_id,
@@ -119,9 +119,13 @@ async function recountDays(
               {epoch:UInt16} AS epoch, {partition:UInt16} AS partition, {version:UInt64} AS version, 0 AS is_deleted
        FROM clicks AS c FINAL
        WHERE c.slot = {slot:UInt16} AND c.user_id = {user:String}
-         AND toDate(c.timestamp) = toDate({day:String}) AND (c.epoch, c.offset) <= ({epoch:UInt16}, {offset:UInt64})`,
+         AND arrayExists((start, end) -> toUnixTimestamp64Milli(c.timestamp) >= toInt64(start)
+               AND toUnixTimestamp64Milli(c.timestamp) < toInt64(end), {from:Array(String)}, {until:Array(String)})
+         AND (c.epoch, c.offset) <= ({epoch:UInt16}, {offset:UInt64})`,
       {
         day: dayText(day),
+        from: ranges.map(({ fromMs }) => String(fromMs)),
+        until: ranges.map(({ untilMs }) => String(untilMs)),
         slot: slotOf(userId),
         user: userId,
         epoch: place.epoch,

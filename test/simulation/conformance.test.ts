@@ -101,7 +101,13 @@ describe('the stand-in for ClickHouse', () => {
     const [click] = tables.rows('clicks').filter(row => row.purchase)
     const { slot, user_id: user, partition } = click!
     const day = new Date(Number(click!.timestamp)).toISOString().slice(0, 10)
-    const recount = { day, slot, user, epoch: 0, partition, version: '999999', offset: '9999' }
+    const fromMs = Date.parse(day)
+    // In two pieces, as where a change of the clocks repeats a midnight.
+    const cutMs = Number(click!.timestamp)
+    const from = [fromMs, cutMs].map(String)
+    const until = [cutMs, fromMs + 86_400_000].map(String)
+    const when = { day, from, until, epoch: 0, version: '999999', offset: '9999' }
+    const recount = { ...when, slot, user, partition }
     const counted = await source('INSERT INTO user_days')
     await store.command(counted, recount as Params)
     runCommand(tables, counted, recount as Params)

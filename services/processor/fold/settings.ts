@@ -1,6 +1,8 @@
 /** What shapes the result and may change by a Settings record. Times in ms. */
 import { parseDuration } from '../../base/duration.ts'
 
+const dayMs = 86_400_000
+
 export interface Settings {
   readonly gapMs: number
   readonly disorderMs: number
@@ -101,5 +103,25 @@ export function dayOf(settings: Settings, timeMs: number): number {
       break
     }
   }
-  return Math.floor((timeMs + minutes * 60_000) / 86_400_000)
+  return Math.floor((timeMs + minutes * 60_000) / dayMs)
+}
+
+/** From the first ms up to the last and not with it. */
+export interface TimeRange {
+  readonly fromMs: number
+  readonly untilMs: number
+}
+
+/** When that day is in the project's zone, ascending: mostly one range, more where a change of the clocks repeats a midnight. */
+export function rangesOf({ zone }: Settings, day: number): TimeRange[] {
+  const ranges: TimeRange[] = []
+  const spans = [[Number.NEGATIVE_INFINITY, 0] as const, ...zone]
+  for (const [at, [spanFromMs, minutes]] of spans.entries()) {
+    const spanUntilMs = spans[at + 1]?.[0] ?? Number.POSITIVE_INFINITY
+    const startMs = day * dayMs - minutes * 60_000
+    const fromMs = Math.max(spanFromMs, startMs)
+    const untilMs = Math.min(spanUntilMs, startMs + dayMs)
+    if (fromMs < untilMs) ranges.push({ fromMs, untilMs })
+  }
+  return ranges
 }

@@ -4,14 +4,13 @@ import type { Params } from '../../../services/store/store.ts'
 import { SimulationError } from '../calls.ts'
 import type { Row, Tables } from './tables.ts'
 
-const dayMs = 86_400_000
-
 const recountBeginning =
   'INSERT INTO user_days SELECT toDate({day:String}) AS day, {slot:UInt16} AS slot, {user:String} AS user_id, ' +
   "countIf(verdict != 'aside') AS clicks, countIf(purchase) AS orders, sumIf(amount, purchase) AS value, " +
   "-sumIf(amount, verdict = 'aside') AS refunds, {epoch:UInt16} AS epoch, {partition:UInt16} AS partition, " +
   '{version:UInt64} AS version, 0 AS is_deleted FROM clicks AS c FINAL WHERE c.slot = {slot:UInt16} AND ' +
-  'c.user_id = {user:String} AND toDate(c.timestamp) = toDate({day:String}) AND '
+  'c.user_id = {user:String} AND arrayExists((start, end) -> toUnixTimestamp64Milli(c.timestamp) >= toInt64(start) ' +
+  'AND toUnixTimestamp64Milli(c.timestamp) < toInt64(end), {from:Array(String)}, {until:Array(String)}) AND '
 /** The simulation has one epoch: there both say the same. */
 const recounts = [
   `${recountBeginning}c.offset <= {offset:UInt64}`,
@@ -50,11 +49,13 @@ export function runCommand(tables: Tables, sql: string, params: Params = {}): vo
 }
 
 function recounted(clicks: readonly Row[], params: Params): Row {
-  const dayStartMs = Date.parse(`${params.day}T00:00:00Z`)
+  const { from, until } = params as Record<'from' | 'until', readonly string[]>
+  const isOfDay = (timeMs: number) =>
+    from.some((fromMs, at) => timeMs >= Number(fromMs) && timeMs < Number(until[at]))
   const ofDay = clicks.filter(
     row =>
       row.user_id === params.user &&
-      Math.floor(Number(row.timestamp) / dayMs) * dayMs === dayStartMs &&
+      isOfDay(Number(row.timestamp)) &&
       Number(row.offset) <= Number(params.offset),
   )
   const sum = (rows: readonly Row[]) =>
