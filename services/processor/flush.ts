@@ -1,8 +1,10 @@
 /**
  * Writes what was gathered, in the order that makes a crash at any point repeat work and never an effect:
  *
- *   1. alerts to their log, and behind them whom webhooks are to forget      2. clicks, rejects, sessions, user_days, alerts   3. users
- *   4. progress                 5. the log's own offset, a hint
+ *   1. alerts to their log, and behind them whom webhooks are to forget
+ *   2. clicks, rejects, sessions, user_days, alerts: side by side, for none of them is read to make up another
+ *   3. days counted again from clicks, the rows of the erased dropped     4. users
+ *   5. progress                 6. the log's own offset, a hint
  *
  * Progress may trail the data, never lead it. Rows are the same wherever flushes fall.
  */
@@ -47,12 +49,14 @@ export async function flush(
   const stays = (row: Row) => gone.size === 0 || !gone.has(row.user_id as string)
   const living = users.filter(user => !user.erased)
   await appendAlerts(target, batch)
-  await insert(store, 'clicks', batch.clicks.filter(stays))
-  await insert(store, 'rejects', batch.rejects.filter(stays))
-  await insert(store, 'sessions', sessionRows(place, batch, living).filter(stays))
-  await insert(store, 'user_days', dayRows(place, batch, living).filter(stays))
+  await allEnded([
+    insert(store, 'clicks', batch.clicks.filter(stays)),
+    insert(store, 'rejects', batch.rejects.filter(stays)),
+    insert(store, 'sessions', sessionRows(place, batch, living).filter(stays)),
+    insert(store, 'user_days', dayRows(place, batch, living).filter(stays)),
+    insert(store, 'alerts', batch.alerts.map(alert => alert.row).filter(stays)),
+  ])
   await recountDays(store, place, batch, state.offset)
-  await insert(store, 'alerts', batch.alerts.map(alert => alert.row).filter(stays))
   for (const userId of gone) await forget(store, place, userId, state.offset)
   await insert(
     store,
@@ -64,6 +68,13 @@ export async function flush(
 
 async function insert(store: Store, table: string, rows: readonly Row[]): Promise<void> {
   if (rows.length > 0) await store.insert(table, rows)
+}
+
+/** Throws when one of them failed, and not before the others have ended: none may run beside the next attempt. */
+async function allEnded(inserts: readonly Promise<void>[]): Promise<void> {
+  const outcomes = await Promise.allSettled(inserts)
+  const failed = outcomes.find(outcome => outcome.status === 'rejected')
+  if (failed) throw failed.reason
 }
 
 async function appendAlerts(target: FlushTarget, batch: Batch): Promise<void> {

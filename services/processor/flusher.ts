@@ -9,8 +9,11 @@ import type { Flushed } from './meter.ts'
 import { persist } from './persist.ts'
 import type { Place } from './rows.ts'
 
-/** How long gathered rows wait at most; and progress alone, where nothing else changed. */
-const rowsAgeMsMax = 1_000
+/**
+ * How long gathered rows wait at most, from the end of the flush before; and progress alone, where nothing else changed.
+ * Alerts wait as rows do: where many fire, a flush for each would leave ClickHouse little time for anything else.
+ */
+const rowsAgeMsMax = 500
 const progressAgeMsMax = 5_000
 
 export interface FlusherOptions {
@@ -58,7 +61,7 @@ export function createFlusher(options: FlusherOptions): Flusher {
       if (nextOffset < flushedOffset || (nextOffset === flushedOffset && size === 0)) return false
       const ageMs = steadyClock() - flushedAtMs
       if (size === 0 && state.dirty.length === 0) return ageMs >= progressAgeMsMax
-      return ageMs >= rowsAgeMsMax || batch.alerts.length > 0
+      return ageMs >= rowsAgeMsMax
     },
     async flush(lease) {
       if (folded.nextOffset < folded.flushedOffset) forgetGathered(folded)

@@ -1,6 +1,6 @@
 /**
- * One partition: folds what comes, and flushes when enough is gathered, when an alert waits, or when time
- * is up. Work on a partition is done one piece after the other, in the order it came in.
+ * One partition: folds what comes, and flushes when enough is gathered or when time is up. Work on a partition is
+ * done one piece after the other, in the order it came in.
  */
 import { EbbError } from '../base/errors.ts'
 import { nextTurn } from '../base/time.ts'

@@ -37,8 +37,8 @@ export const bugs: readonly Bug[] = [
     name: 'users before their clicks and sessions',
     breaks: 'I2 I5',
     file: flush,
-    from: "  await insert(store, 'clicks', batch.clicks.filter(stays))\n",
-    to: "  await insert(store, 'users', living.map(user => userRow(place, user)))\n  await insert(store, 'clicks', batch.clicks.filter(stays))\n",
+    from: '  await allEnded([\n',
+    to: "  await insert(store, 'users', living.map(user => userRow(place, user)))\n  await allEnded([\n",
   },
   {
     name: 'alerts to their log last',
