@@ -37,7 +37,11 @@ export interface KafkaOptions {
   readonly sessionMsMax?: number
 }
 
-const sessionMsMaxUsual = 10_000
+/**
+ * The least that a broker grants as it comes. A member that is dead is missed for so long, and its partitions with
+ * it; one that was only halted for longer loses them, and goes on from what it has kept of them in memory.
+ */
+const sessionMsMaxUsual = 6_000
 /** How long closing waits for appends. */
 const drainMsMax = 5_000
 

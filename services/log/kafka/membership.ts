@@ -16,7 +16,10 @@ import { shareOut } from './shares.ts'
 import type { Topic } from './topic.ts'
 import { type Broker, isPassing, isUnsure, type Joined, refusalOf, rejected } from './wire.ts'
 
-const heartbeatIntervalMs = 1_000
+/** Also how soon a member hears of a change of the group, twice before a partition has moved: it stands meanwhile. */
+const heartbeatIntervalMs = 250
+/** Hints are records on a topic of the broker: they need not be told as often. */
+const hintsIntervalMs = 1_000
 /** How long the group waits for a member that has heard of a change and not joined yet. */
 const rebalanceMsMax = 60_000
 /** Between two questions to a coordinator that is away: the first, and what doubling ends at. */
@@ -68,6 +71,7 @@ export function startMembership(options: MembershipOptions): Membership {
   let awaySinceMs: number | null = null
   let retryDelayMs = retryDelayMsMin
   let hintsTold = new Map<number, number>()
+  let hintsToldAtMs = steadyClock()
 
   function expired(): boolean {
     return steadyClock() - provedAtMs > patienceMs
@@ -134,7 +138,7 @@ export function startMembership(options: MembershipOptions): Membership {
       try {
         await (await coordinating()).heartbeat(place())
         proved(sessionMsMax)
-        await tellHints()
+        if (steadyClock() - hintsToldAtMs >= hintsIntervalMs) await tellHints()
       } catch (error) {
         if (!passes(error)) throw error
         await missed(error)
@@ -143,6 +147,7 @@ export function startMembership(options: MembershipOptions): Membership {
   }
 
   async function tellHints(): Promise<void> {
+    hintsToldAtMs = steadyClock()
     const hints = new Map(options.hints())
     const news = [...hints].filter(([partition, offset]) => hintsTold.get(partition) !== offset)
     if (news.length === 0) return
