@@ -2,6 +2,7 @@
 // The door to ebb.ts. CommonJS, and plain enough for any Node: it looks at the version first, and it sets
 // what must be set before the first thread starts.
 const { existsSync } = require('node:fs')
+const { enableCompileCache } = require('node:module')
 const { join } = require('node:path')
 
 // A waiting ClickHouse query holds a thread of libuv's pool; with the usual 4 the disk would wait for it.
@@ -15,6 +16,8 @@ if (major >= 24) {
     const type = typeof rest[0] === 'string' ? rest[0] : rest[0]?.type
     if (type !== 'ExperimentalWarning') emitWarning.call(process, warning, ...rest)
   }
+  // Most of a start goes into stripping types and compiling: Node keeps what came of it with its temporary files.
+  enableCompileCache()
   import('./ebb.ts')
 } else {
   const newer = join(__dirname, '..', 'node_modules', 'node', 'bin', 'node')
