@@ -35,7 +35,10 @@ const errorTable = {
     next: 'What was written is kept, and counts as soon as a processor runs: ebb processor.',
   },
   storeRefused: { retriable: true, next: 'Ebb keeps the data and tries again.' },
-  storeRejected: { retriable: false, next: 'Ebb stops: the same query would fail again.' },
+  storeRejected: {
+    retriable: false,
+    next: 'The same would fail again until somebody mends the cause.',
+  },
   secretKeyMissing: { retriable: false, next: 'Put the key file back, or remove the endpoints.' },
   secretKeyWrong: { retriable: false, next: 'Put back the key file that belongs to these tables.' },
   badInput: { retriable: false, next: 'Mend the input and try again; nothing was changed.' },
@@ -57,6 +60,14 @@ export class EbbError extends Error {
   get next(): string {
     return errorTable[this.code].next
   }
+}
+
+/**
+ * Whether a service that must leave nothing out tries again: what fails passes, or somebody mends it while the service
+ * runs, as a table that is gone or a right that is missing.
+ */
+export function isWaitedFor(error: unknown): error is EbbError {
+  return error instanceof EbbError && (error.retriable || error.code === 'storeRejected')
 }
 
 /** What must hold, in production too. */

@@ -1,16 +1,20 @@
-/** A door for operators: /livez, /readyz with named checks, /metrics. */
+/**
+ * A door for operators: /livez, that the process answers; /readyz, whether it can do its work now, and if not what is
+ * wrong, since when, and what Ebb does about it; /metrics.
+ */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { EbbError } from './errors.ts'
+import { type Fault, faultText } from './faults.ts'
 
 export interface HealthOptions {
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
-  /** What is wrong now, as sentences; none: ready. */
-  readonly faults: () => readonly string[]
+  /** Why the service cannot do its work now; none: ready. */
+  readonly faults: () => readonly Fault[]
   /** What is wrong though the service does its work; told, and ready nonetheless. */
-  readonly warnings?: () => readonly string[]
+  readonly warnings?: () => readonly Fault[]
   /** Prometheus' text format. */
   readonly metrics: () => Promise<string>
 }
@@ -30,7 +34,8 @@ export async function serveHealth(options: HealthOptions): Promise<HealthDoor> {
     else if (request.url === '/readyz') {
       const faults = options.faults()
       const warnings = options.warnings?.() ?? []
-      const lines = [...(faults.length === 0 ? ['ok'] : faults), ...warnings]
+      const lines = [...faults, ...warnings].map(faultText)
+      if (faults.length === 0) lines.unshift('ok')
       send(faults.length === 0 ? 200 : 503, `${lines.join('\n')}\n`)
     } else if (request.url === '/metrics')
       options.metrics().then(

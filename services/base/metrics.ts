@@ -4,6 +4,7 @@
  * no label holds a user's id: a label's values must be few.
  */
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { Fault } from './faults.ts'
 import { after } from './time.ts'
 
 export interface Metrics {
@@ -50,8 +51,8 @@ const scrapeWaitMsMax = 2_000
 /** How many sentences /readyz says now: one alarm for all that a service knows to be wrong. */
 export function watchHealth(
   { registry }: Metrics,
-  faults: () => readonly string[],
-  warnings: () => readonly string[],
+  faults: () => readonly Fault[],
+  warnings: () => readonly Fault[],
 ): void {
   new Gauge({
     name: 'ebb_faults',

@@ -2,6 +2,7 @@
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { EbbError } from '../base/errors.ts'
+import type { Fault } from '../base/faults.ts'
 import { randomId } from '../base/ids.ts'
 import { after, every, wallClock } from '../base/time.ts'
 import type { Log } from '../log/log.ts'
@@ -13,6 +14,7 @@ import { goLive, liveGate } from './live.ts'
 import { type CollectorMeter, idleMeter } from './meter.ts'
 import { type DoorLogger, type Outlet, outletOf } from './outlet.ts'
 import { rejectWriter } from './rejects.ts'
+import { watchSight } from './sight.ts'
 import { startTicker } from './ticker.ts'
 import { waitingRoom } from './waiting.ts'
 
@@ -44,6 +46,8 @@ export interface Collector {
   readonly url: string
   /** From here on clicks go to this topic. */
   moveTo(topic: string, partitions: number): void
+  /** Why clicks are not taken now. */
+  faults(): Fault[]
   /** Takes no new requests, ends those that run, writes the rejects. */
   stop(): Promise<void>
 }
@@ -51,7 +55,7 @@ export interface Collector {
 /** All of a collector but its port: what answers requests, whatever brings them. */
 export interface Wired {
   readonly door: CollectorOptions
-  readonly moveTo: Outlet['moveTo']
+  readonly outlet: Outlet
   /** `writer`: who ticks, for looking at. */
   startTicking(writer: string): () => void
   /** Writes the rejects. */
@@ -85,7 +89,7 @@ export async function wireCollector(
       names,
       logger,
     },
-    moveTo: outlet.moveTo,
+    outlet,
     startTicking: writer =>
       startTicker({ outlet, live, clock, every, writer, isFull: waiting.isFull }),
     stop: () => rejects.stop(),
@@ -106,15 +110,18 @@ export async function startCollector(options: StartOptions): Promise<Collector> 
   }
   const stopTicker = options.ticking === false ? () => {} : wired.startTicking(url)
 
+  const sight = watchSight({ outlet: wired.outlet, every })
+
   async function stop(): Promise<void> {
     stopTicker()
+    sight.stop()
     const cancel = after(drainMsMax, () => app.server.closeAllConnections())
     await app.close()
     cancel()
     await wired.stop()
   }
 
-  return { url, moveTo: wired.moveTo, stop }
+  return { url, moveTo: wired.outlet.moveTo, faults: sight.faults, stop }
 }
 
 async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {

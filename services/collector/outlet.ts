@@ -1,4 +1,6 @@
+/** The log as one collector sees it. */
 import type { Logger } from 'pino'
+import { type Fault, faultBook } from '../base/faults.ts'
 import type { Log, NewRecord } from '../log/log.ts'
 
 export type DoorLogger = Pick<Logger, 'info' | 'warn' | 'error'>
@@ -13,6 +15,10 @@ export interface Outlet {
   isFailing(partition: number): boolean
   /** Whether the log answers and took what it was last given, in every partition. */
   isReady(): Promise<boolean>
+  /** Asks every partition where it ends; rejects when one does not answer. */
+  look(): Promise<void>
+  /** Why clicks are not taken, as known by what was appended last. */
+  faults(): Fault[]
   /** From here on records go to this topic: the project has grown. */
   moveTo(topic: string, partitions: number): void
 }
@@ -24,9 +30,13 @@ export interface OutletOptions {
   readonly logger: DoorLogger
 }
 
+/** What clients notice while the log takes nothing. */
+export const refusesClicks =
+  'Clients are answered 503 and send the same again; each tick, and each click, tries the log anew.'
+
 export function outletOf({ log, logger, ...first }: OutletOptions): Outlet {
   let { topic, partitions } = first
-  const failing = new Set<number>()
+  const failing = faultBook<number>()
 
   async function append(partition: number, records: readonly NewRecord[]): Promise<void> {
     try {
@@ -34,16 +44,24 @@ export function outletOf({ log, logger, ...first }: OutletOptions): Outlet {
     } catch (error) {
       // One line for each change, not for each of the requests that suffer from it.
       if (!failing.has(partition)) logger.warn({ err: error, partition }, 'the log takes no events')
-      failing.add(partition)
+      const reason = error instanceof Error ? error.message : String(error)
+      failing.tell(partition, `Partition ${partition} takes no clicks: ${reason}`, refusesClicks)
       throw error
     }
-    if (failing.delete(partition)) logger.info({ partition }, 'the log takes events again')
+    if (!failing.has(partition)) return
+    failing.end(partition)
+    logger.info({ partition }, 'the log takes events again')
+  }
+
+  async function look(): Promise<void> {
+    const asked = Array.from({ length: partitions }, (_, partition) => log.bounds(topic, partition))
+    await Promise.all(asked)
   }
 
   async function isReady(): Promise<boolean> {
     try {
       await log.bounds(topic, 0)
-      return failing.size === 0
+      return failing.all().length === 0
     } catch {
       return false
     }
@@ -54,8 +72,10 @@ export function outletOf({ log, logger, ...first }: OutletOptions): Outlet {
       return partitions
     },
     append,
-    isFailing: partition => failing.has(partition),
+    isFailing: failing.has,
     isReady,
+    look,
+    faults: failing.all,
     moveTo(nextTopic, nextPartitions) {
       topic = nextTopic
       partitions = nextPartitions

@@ -1,6 +1,7 @@
 /** A project on servers: Kafka for the log, ClickHouse over HTTP for the tables. */
 import type { Logger } from 'pino'
 import { EbbError } from '../base/errors.ts'
+import type { Fault } from '../base/faults.ts'
 import { every } from '../base/time.ts'
 import { type KafkaLog, openKafkaLog } from '../log/kafka.ts'
 import { openPresent, type Present } from '../rebuild/present.ts'
@@ -29,8 +30,8 @@ export interface Servers {
   readonly clicks: Present
   readonly alertsTopic: string
   readonly alertsPartitions: number
-  /** What is wrong with ClickHouse now, as sentences. */
-  storeFaults(): string[]
+  /** What is wrong with ClickHouse now. */
+  storeFaults(): Fault[]
   close(): Promise<void>
 }
 

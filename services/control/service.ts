@@ -2,13 +2,14 @@
 import type { Logger } from 'pino'
 import { auditMeter } from '../audit/meter.ts'
 import { startAuditSchedule } from '../audit/schedule.ts'
-import { type HealthDoor, serveHealth } from '../base/health.ts'
+import { type FaultBook, faultBook, untilRestart } from '../base/faults.ts'
 import { createLogger } from '../base/logger.ts'
-import { createMetrics, type Metrics, watchHealth } from '../base/metrics.ts'
+import { createMetrics, type Metrics } from '../base/metrics.ts'
 import { after, random, steadyClock, wallClock } from '../base/time.ts'
 import { startCollector } from '../collector/collector.ts'
 import { collectorMeter } from '../collector/meter.ts'
 import { type ProcessorMeter, processorMeter } from '../processor/meter.ts'
+import { whatNext } from '../processor/persist.ts'
 import { type Processor, startProcessor } from '../processor/processor.ts'
 import { followEpochs } from '../rebuild/follow.ts'
 import type { Present } from '../rebuild/present.ts'
@@ -19,11 +20,11 @@ import { openSecretKey } from '../webhooks/endpoints.ts'
 import { deliveryMeter, watchReading } from '../webhooks/meter.ts'
 import { startWebhooks } from '../webhooks/webhooks.ts'
 import { type CutoffsSchedule, openCutoffsSchedule } from './cutoffs.ts'
-import { keepFirstSettings, startBroadcaster } from './project.ts'
-import { openServers, type ServerOptions, type Servers } from './servers.ts'
+import { startBroadcaster } from './project.ts'
+import type { ServerOptions, Servers } from './servers.ts'
+import { openServiceDoor, type Running, reachServers } from './service-door.ts'
 import { readRevisions, readStanding } from './standing.ts'
 import { runStops, type Stops, untilStopped } from './stops.ts'
-import { liveSettings } from './system.ts'
 
 export const serviceNames = ['collector', 'processor', 'webhooks', 'web'] as const
 export type ServiceName = (typeof serviceNames)[number]
@@ -39,14 +40,6 @@ export interface ServiceOptions extends ServerOptions {
   readonly healthPort: number
   /** Where the key lies that seals the secrets of endpoints. */
   readonly keyDirectory: string
-}
-
-/** What a service says of itself. */
-interface Running {
-  readonly says: string
-  readonly faults: () => readonly string[]
-  /** False: it does its work without ClickHouse for a while, and is ready nonetheless. */
-  readonly needsStore: boolean
 }
 
 /** So long after the signal what ClickHouse has not answered is cut off: the next start does it again. */
@@ -69,25 +62,40 @@ export async function runService(
   const stops: Stops = []
   const stopped = untilStopped(stops, logger, print)
   try {
-    const servers = await openServers(options, logger)
-    stops.push(() => servers.close())
-    await keepFirstSettings(servers.store, liveSettings)
-    const setting = { servers, options, logger, metrics: createMetrics(), stops }
-    const running = await starters[options.service](setting)
-    const health = await openHealth(setting, running)
-    stops.push(() => health.stop())
-    // Before all others: a ClickHouse that says nothing must not hold up the end.
-    stops.push(() => {
-      after(storePatienceMs, () => void servers.store.close())
-    })
-    print(`ebb ${options.service} runs. ${running.says}`)
-    print(`  health   ${health.url}/readyz, ${health.url}/metrics`)
-    print(`  topic    ${servers.clicks.topic}, ${servers.clicks.partitions} partitions`)
+    // A stop does not wait for servers that do not answer: nothing is begun that would have to end in order.
+    await Promise.race([start(options, logger, stops, print), stopped])
   } catch (error) {
     await runStops(stops)
     throw error
   }
   await stopped
+}
+
+async function start(
+  options: ServiceOptions,
+  logger: Logger,
+  stops: Stops,
+  print: (line: string) => void,
+): Promise<void> {
+  const { service, host, healthPort: port } = options
+  const stopping = new AbortController()
+  const metrics = createMetrics()
+  const door = await openServiceDoor({ host, port }, metrics)
+  stops.push(() => door.stop())
+  stops.push(() => stopping.abort())
+  print(`ebb ${service} looks for its servers.`)
+  print(`  health   ${door.url}/readyz, ${door.url}/metrics`)
+  const servers = await reachServers(options, logger, door.waits, stopping.signal)
+  if (!servers) return
+  stops.push(() => servers.close())
+  const running = await starters[service]({ servers, options, logger, metrics, stops })
+  door.opened(servers, running)
+  // Before all others: a ClickHouse that says nothing must not hold up the end.
+  stops.push(() => {
+    after(storePatienceMs, () => void servers.store.close())
+  })
+  print(`ebb ${service} runs. ${running.says}`)
+  print(`  topic    ${servers.clicks.topic}, ${servers.clicks.partitions} partitions`)
 }
 
 const starters = {
@@ -96,23 +104,6 @@ const starters = {
   webhooks: runWebhooks,
   web: runWeb,
 } satisfies Record<ServiceName, (setting: Setting) => Promise<Running>>
-
-async function openHealth(
-  { options, servers, metrics }: Setting,
-  running: Running,
-): Promise<HealthDoor> {
-  const { host, healthPort: port } = options
-  const faults = () => [
-    ...running.faults(),
-    ...servers.log
-      .standing()
-      .map(({ partition }) => `Partition ${partition} should move and has not for a minute.`),
-    ...(running.needsStore ? servers.storeFaults() : []),
-  ]
-  const warnings = () => (running.needsStore ? [] : servers.storeFaults())
-  watchHealth(metrics, faults, warnings)
-  return serveHealth({ host, port, faults, warnings, metrics: metrics.text })
-}
 
 async function runCollector({
   servers,
@@ -140,15 +131,16 @@ async function runCollector({
     collector.moveTo(topic, partitions)
   })
   stops.push(async () => stopWatching())
-  return { says: `Clicks go to ${collector.url}/v1/track.`, faults: () => [], needsStore: false }
+  const says = `Clicks go to ${collector.url}/v1/track.`
+  return { says, faults: collector.faults, needsStore: false }
 }
 
 async function runProcessor(setting: Setting): Promise<Running> {
   const { servers, metrics, logger, stops } = setting
   const { log, store, project } = servers
-  const faults = new Map<number, string>()
+  const faults = faultBook<number>()
   /** Of partitions that are carried over no further. */
-  const stuck: string[] = []
+  const stuck = faultBook<string>()
   const schedule = await openCutoffsSchedule(store, wallClock)
   const meter = processorMeter(metrics)
   let processor: Processor | undefined
@@ -163,7 +155,7 @@ async function runProcessor(setting: Setting): Promise<Running> {
     troubled: error => logger.warn({ err: error }, 'the next epoch waits; it is tried again'),
     failed(topic, partition, error) {
       const sentence = `What comes to ${topic} partition ${partition} is carried over no further`
-      stuck.push(`${sentence}: ${error.message}`)
+      stuck.tell(`${topic} ${partition}`, `${sentence}: ${error.message}`, untilRestart)
       logger.error({ topic, partition, err: error }, `${sentence} until a restart`)
     },
   })
@@ -178,14 +170,14 @@ async function runProcessor(setting: Setting): Promise<Running> {
   auditMeter(metrics, store, wallClock)
   return {
     says: 'It shares the partitions with the others of its group.',
-    faults: () => [...faults.values(), ...stuck],
+    faults: () => [...faults.all(), ...stuck.all()],
     needsStore: true,
   }
 }
 
 /** What outlives an epoch. */
 interface Lasting {
-  readonly faults: Map<number, string>
+  readonly faults: FaultBook<number>
   readonly schedule: CutoffsSchedule
   readonly meter: ProcessorMeter
 }
@@ -212,19 +204,19 @@ async function foldEpoch(
   const processor = await startProcessor({
     ...{ log, store, ...clicks, alertsTopic, alertsPartitions, project, meter },
     troubled(partition, error, attempt) {
-      faults.set(partition, `Partition ${partition} waits: ${error.message}`)
+      faults.tell(partition, `Partition ${partition} waits: ${error.message}`, whatNext(error))
       logger.warn({ partition, attempt, err: error }, 'a partition waits; it is tried again')
     },
     failed(partition, error) {
-      faults.set(partition, `Partition ${partition} stands still: ${error.message}`)
+      faults.tell(partition, `Partition ${partition} stands still: ${error.message}`, untilRestart)
       logger.error({ partition, err: error }, 'a partition stands still until Ebb is restarted')
     },
     restoring: (partition, share) =>
       logger.info(`partition ${partition}: ${Math.floor(share * 100)} % of its state is read back`),
-    opened: partition => faults.delete(partition),
-    closed: partition => faults.delete(partition),
+    opened: faults.end,
+    closed: faults.end,
     flushed(partition, state) {
-      faults.delete(partition)
+      faults.end(partition)
       if (partition !== 0) return
       schedule
         .flushed(state.clockMs)
@@ -265,7 +257,11 @@ async function runWebhooks({
   })
   watchReading(metrics, webhooks, partition => log.bounds(topic, partition))
   stops.push(() => webhooks.stop())
-  return { says: 'Alerts go to the endpoints.', faults: () => [], needsStore: true }
+  return {
+    says: 'Alerts go to the endpoints.',
+    faults: webhooks.faults,
+    needsStore: true,
+  }
 }
 
 async function runWeb({ servers, options, metrics, logger, stops }: Setting): Promise<Running> {

@@ -5,11 +5,13 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { EbbError } from '../base/errors.ts'
+import { type Fault, type FaultBook, faultBook, untilRestart } from '../base/faults.ts'
 import type { Metrics } from '../base/metrics.ts'
 import { every, random, steadyClock, wallClock } from '../base/time.ts'
 import { openEmbeddedLog } from '../log/embedded.ts'
 import type { LocalLog } from '../log/local.ts'
 import { processorMeter } from '../processor/meter.ts'
+import { whatNext } from '../processor/persist.ts'
 import { type Processor, startProcessor } from '../processor/processor.ts'
 import { drainEpoch } from '../rebuild/drain.ts'
 import { beginEpoch } from '../rebuild/epochs.ts'
@@ -69,8 +71,8 @@ export interface System extends Project {
   isLive(): boolean
   /** The latest clock of all partitions; null before the first record that moves one. */
   clockMs(): number | null
-  /** What is wrong with partitions now, as sentences. */
-  faults(): string[]
+  /** What is wrong with partitions now. */
+  faults(): Fault[]
   stop(): Promise<void>
 }
 
@@ -82,8 +84,8 @@ interface Ground {
   readonly clicks: Present
   readonly alertsPartitions: number
   readonly reach: Reach
-  /** What is wrong with a partition, by its number. */
-  readonly faults: Map<number, string>
+  /** Of partitions, by their number. */
+  readonly faults: FaultBook<number>
   /** A change could not be broadcast for now. */
   readonly troubled: (error: Error) => void
 }
@@ -122,7 +124,7 @@ async function open(options: SystemOptions, stops: Stops): Promise<System> {
       const clockMs = Math.max(...states().map(state => state.clockMs))
       return Number.isFinite(clockMs) ? clockMs : null
     },
-    faults: () => [...ground.faults.values()],
+    faults: () => [...ground.faults.all(), ...(webhooks?.faults() ?? [])],
     openKey: async () => key,
     caughtUp: () => catchUp(ground, processor),
     rulesChanged: () => broadcaster.spread(),
@@ -177,7 +179,7 @@ async function openGround(
       log.retain().catch(error => logger.warn({ err: error }, 'old records stay for now'))
     }),
   )
-  const faults = new Map<number, string>()
+  const faults = faultBook<number>()
   const reach = createReach(clicks.partitions)
   return { options, log, store, clicks, alertsPartitions, reach, faults, troubled }
 }
@@ -230,19 +232,22 @@ function watching(
   const { logger } = options
   return {
     troubled(partition, error, attempt) {
-      faults.set(partition, `Partition ${partition} cannot be flushed: ${error.message}`)
-      logger.warn({ partition, attempt, err: error }, 'a flush failed and is tried again')
+      faults.tell(partition, `Partition ${partition} waits: ${error.message}`, whatNext(error))
+      logger.warn({ partition, attempt, err: error }, 'a partition waits; it is tried again')
     },
     failed(partition, error) {
-      faults.set(partition, `Partition ${partition} stands still: ${error.message}`)
+      faults.tell(partition, `Partition ${partition} stands still: ${error.message}`, untilRestart)
       logger.error({ partition, err: error }, 'a partition stands still until Ebb is restarted')
       reach.failed(error)
     },
     restoring: (partition, share) =>
       logger.info(`partition ${partition}: ${Math.floor(share * 100)} % of its state is read back`),
-    opened: reach.moved,
+    opened(partition, nextOffset) {
+      faults.end(partition)
+      reach.moved(partition, nextOffset)
+    },
     flushed(partition, state, nextOffset) {
-      faults.delete(partition)
+      faults.end(partition)
       reach.moved(partition, nextOffset)
       if (partition !== 0) return
       schedule

@@ -144,9 +144,15 @@ async function openDoors(
     meter: collectorMeter(metrics),
   })
   stops.push(() => collector.stop())
-  watchHealth(metrics, faults, () => [])
+  const allFaults = () => [...faults(), ...collector.faults()]
+  watchHealth(metrics, allFaults, () => [])
   const { healthPort } = options
-  const health = await serveHealth({ host, port: healthPort, faults, metrics: metrics.text })
+  const health = await serveHealth({
+    host,
+    port: healthPort,
+    faults: allFaults,
+    metrics: metrics.text,
+  })
   stops.push(() => health.stop())
   const sqlUrl = `http://${host}:${sql.port}`
   return { page: web.url, collector: collector.url, sql: sqlUrl, health: health.url }

@@ -17,7 +17,7 @@ import { ensureTopic } from './kafka/admin.ts'
 import { type Appends, type Load, openAppends } from './kafka/appends.ts'
 import { settled } from './kafka/deadline.ts'
 import { type Endpoint, openClient } from './kafka/library.ts'
-import { ownShare, type SharedOwnership, type Standing } from './kafka/ownership.ts'
+import { ownShare, type SharedOwnership, type Standing, type Unseen } from './kafka/ownership.ts'
 import { readSome } from './kafka/read.ts'
 import { openTopic, type Topic } from './kafka/topic.ts'
 import { unreachable } from './kafka/wire.ts'
@@ -26,6 +26,8 @@ import type { Log } from './log.ts'
 export interface KafkaLog extends Log {
   /** Owned partitions that should move and have not for a minute: a reason to be unhealthy. */
   standing(): Standing[]
+  /** What of Kafka does not answer who owns partitions; of who owns none, nobody asks. */
+  unseen(): Unseen[]
 }
 
 export interface KafkaOptions {
@@ -117,6 +119,7 @@ export async function openKafkaLog(options: KafkaOptions): Promise<KafkaLog> {
       }
     },
     standing: () => [...owned].flatMap(ownership => ownership.standing()),
+    unseen: () => [...owned].flatMap(ownership => ownership.unseen()),
     close() {
       closing ??= closeOnce()
       return closing

@@ -67,7 +67,7 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
     const persistence = { troubled, stopping: stopping.signal }
     const resumed = before && (await persist(persistence, () => resume(source, place, before)))
     const folded = resumed ?? (await persist(persistence, () => restore(source, place)))
-    const partition = createPartition({
+    const partition: Partition = createPartition({
       target,
       place,
       folded,
@@ -78,7 +78,8 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
       },
       troubled(error: EbbError, attempt) {
         meter?.flushFailed()
-        troubled(error, attempt)
+        // What it still tries to write when it is another's is no fault of ours any more.
+        if (partitions.get(number) === partition) troubled(error, attempt)
       },
       stopping: stopping.signal,
     })

@@ -3,7 +3,7 @@
  * how it stands: pending (attempt 0) and failed ones go on, all others are at their end. A row is replaced
  * only by a higher version of itself.
  */
-import { EbbError } from '../base/errors.ts'
+import { isWaitedFor } from '../base/errors.ts'
 import { pause } from '../base/time.ts'
 import { readTime } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
@@ -41,7 +41,9 @@ export interface Logger {
 
 /** Ids in one query: far below the limit of a query's text. */
 const idsMax = 1000
-const retryDelayMs = 1000
+const retryDelayMs = 1_000
+/** Of what somebody has to mend first. */
+const mendedDelayMs = 30_000
 
 function rowOf(stored: Stored): DeliveryRow {
   return {
@@ -105,7 +107,7 @@ export function attemptsOf(store: Store, alertIds: readonly string[]) {
   )
 }
 
-/** Tries until it works, for as long as trying may help and nobody stops it. */
+/** Tries until it works: it passes, or somebody mends the cause. Not beyond a stop. */
 export async function persist<Result>(
   task: () => Promise<Result>,
   options: { readonly logger: Logger; readonly stopped: AbortSignal },
@@ -114,9 +116,9 @@ export async function persist<Result>(
     try {
       return await task()
     } catch (error) {
-      if (!(error instanceof EbbError && error.retriable) || options.stopped.aborted) throw error
+      if (!isWaitedFor(error) || options.stopped.aborted) throw error
       options.logger.warn({ code: error.code }, 'The store refused the webhooks; trying again.')
-      await pause(retryDelayMs, options.stopped)
+      await pause(error.retriable ? retryDelayMs : mendedDelayMs, options.stopped)
     }
   }
 }

@@ -6,6 +6,7 @@
  * records get back their deliveries as stored, and each body is the log's own, the first one seen under its
  * id. While it catches up nothing is sent, since a later record may make an earlier one void.
  */
+import { type Fault, faultBook, untilRestart } from '../base/faults.ts'
 import { partitionOf } from '../base/slot.ts'
 import { decodeErasure } from '../log/codec.ts'
 import type { Lease, Log, LogRecord, Owner } from '../log/log.ts'
@@ -31,6 +32,8 @@ export interface Outbox {
   readonly counts: Readonly<Counts>
   /** Where each partition is read next. */
   positions(): ReadonlyMap<number, number>
+  /** Of partitions that are read no further, until a restart. */
+  faults(): Fault[]
   /** No delivery of it is open any more. */
   ended(message: Message): void
 }
@@ -50,6 +53,7 @@ interface Options {
 export function createOutbox(options: Options): Outbox {
   const { log, store, topic, clock, logger, book, courier, write } = options
   const readings = new Map<number, Reading>()
+  const faults = faultBook<number>()
   const counts: Counts = { duplicates: 0, changedBodies: 0, dead: 0 }
 
   const isOpen = ({ alertId, messageId }: AlertRecord) =>
@@ -60,6 +64,7 @@ export function createOutbox(options: Options): Outbox {
     const place = { log, store, topic, partition }
     const reading = await persist(() => openReading(place, firstSights), options)
     readings.set(partition, reading)
+    faults.end(partition)
     if (reading.position >= reading.catchUpTo) await releaseHeld(reading)
     return reading.position
   }
@@ -165,6 +170,8 @@ export function createOutbox(options: Options): Outbox {
   }
 
   function failed(partition: number, error: Error): void {
+    const what = `Alerts of partition ${partition} are read no further: ${error.message}`
+    faults.tell(partition, what, untilRestart)
     logger.error({ err: error, partition }, 'Webhooks read no further alerts of a partition.')
   }
 
@@ -176,7 +183,7 @@ export function createOutbox(options: Options): Outbox {
   const positions = () =>
     new Map([...readings].map(([partition, { position }]) => [partition, position]))
 
-  return { owner: { open, records, close, failed }, counts, positions, ended }
+  return { owner: { open, records, close, failed }, counts, positions, faults: faults.all, ended }
 }
 
 /** A batch in pieces, each but the last one ending with an erasure. */

@@ -4,6 +4,7 @@
  *   alerts (log) -> outbox.ts -> deliveries (rows) -> courier.ts -> lanes.ts -> deliver.ts -> endpoint
  */
 
+import type { Fault } from '../base/faults.ts'
 import { after } from '../base/time.ts'
 import { decodeAlert } from '../log/codec.ts'
 import type { Log } from '../log/log.ts'
@@ -46,6 +47,8 @@ export interface Webhooks {
   readonly counts: Readonly<Counts>
   /** Where each partition of the alerts topic is read next: all before has its deliveries. */
   readPositions(): ReadonlyMap<number, number>
+  /** Of partitions of the alerts topic that are read no further. */
+  faults(): Fault[]
   /** Deliveries that have not ended. */
   openDeliveries(): number
   /** The table of endpoints has changed: nothing goes to what it was before from here on. */
@@ -120,6 +123,7 @@ export async function startWebhooks(options: {
   return {
     counts: outbox.counts,
     readPositions: outbox.positions,
+    faults: outbox.faults,
     openDeliveries: courier.size,
     changed: book.changed,
     stop,

@@ -113,7 +113,7 @@ export const faultsOfClickHouse: readonly Fault[] = [
       tested(
         down,
         'has no room for an insert: that passes, and is told meanwhile',
-        'has lost a table, or lets nobody write: a partition stands, says so, and a restart goes on',
+        'has lost a table, or lets nobody write: a partition waits, says so, and goes on when it is mended',
       ),
       tested('store/failure.test.ts', 'what passes is tried again, what does not is not'),
     ],

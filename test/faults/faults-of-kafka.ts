@@ -218,7 +218,7 @@ export const faultsOfKafka: readonly Fault[] = [
       ),
       tested(
         'servers/clickhouse-down.test.ts',
-        'has lost a table, or lets nobody write: a partition stands, says so, and a restart goes on',
+        'has lost a table, or lets nobody write: a partition waits, says so, and goes on when it is mended',
       ),
     ],
     missing:

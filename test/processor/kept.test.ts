@@ -242,7 +242,7 @@ test('a partition that failed is read back', async t => {
   const member = await startMember(log, {
     ...store,
     async insert(table, rows) {
-      if (full) throw new EbbError('storeRejected', 'No.')
+      if (full) throw new EbbError('topicMismatch', 'No.')
       await store.insert(table, rows)
     },
   })

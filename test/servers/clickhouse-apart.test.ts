@@ -53,6 +53,7 @@ else
 
     await kafka.suffer({ kind: 'silent' })
     await scene.pour(0.7)
+    await complains(apart, /group ebb.clicks.processor does not answer/)
     // The other has all of it, once the group has given up waiting.
     await scene.folded()
     assert.ok(groupChanges(other) > changes[1]!)

@@ -14,12 +14,14 @@ import {
   askHealth,
   beginScene,
   complains,
+  figure,
   isWell,
   partitions,
   type Scene,
   sceneMsMax,
   until,
 } from './scene.ts'
+import { startService } from './services.ts'
 
 // Its own: a scene uses the usual project's topics.
 const brokers = await brokersForTest(1, { own: true })
@@ -110,6 +112,31 @@ else
       await assertExact(scene.log, scene.store, 0)
     })
 
+    test('a service that starts without ClickHouse opens its health door, says why, and starts later', {
+      timeout: sceneMsMax,
+    }, async t => {
+      const scene = await beginScene(t, brokers.addresses, { clicks: 0 })
+      await scene.proxy.suffer({ kind: 'refused' })
+      const collector = startService(['collector', ...scene.servers, '--port', '0'], scene.cwd)
+      t.after(() => collector.stop('SIGKILL'))
+      await collector.says(/health {3}http\S+\/readyz/)
+      const reason =
+        /^ClickHouse refused the database ebb: connect ECONNREFUSED .*, since \d{4}-.*Z\. Ebb tries again/
+      await complains(collector, reason)
+      assert.equal((await askHealth(collector, 'livez')).status, 200)
+      assert.ok((await figure(collector, 'ebb_faults')) > 0)
+      const silent = startService(['webhooks', ...scene.servers], scene.cwd)
+      t.after(() => silent.stop('SIGKILL'))
+      await silent.says(/health {3}http/)
+      assert.equal(await silent.stop('SIGTERM'), 0, 'it can be stopped before')
+      await scene.proxy.suffer({ kind: 'none' })
+      await collector.says(/topic {2}/)
+      await isWell(collector)
+      const [, door] = /Clicks go to (\S+)\/v1\/track/.exec(collector.output())!
+      assert.equal(await postBatch(door!, [click(0)]), 200)
+      assert.equal(await collector.stop('SIGTERM'), 0, collector.output())
+    })
+
     test('webhooks wait, and each message goes out once', { timeout: sceneMsMax }, async t => {
       const scene = await beginScene(t, brokers.addresses, { clicks: 0 })
       const hook = await startHook(async (response, nth) => {
@@ -153,15 +180,14 @@ else
         return Number(row!.count) === 37
       })
 
-      // What does not pass by itself: somebody mends it, and starts them again.
+      // What does not pass by itself: somebody mends it.
       await scene.store.command('RENAME TABLE deliveries TO away')
-      await fire(scene, ['stands'])
+      await fire(scene, ['mended'])
       await complains(webhooks, /ClickHouse refused a query \(60 UNKNOWN_TABLE\)/)
-      assert.equal(await webhooks.stop('SIGTERM'), 0)
       await scene.store.command('RENAME TABLE away TO deliveries')
-      const again = await scene.start('webhooks', ...scene.servers)
       await hook.count(38)
-      assert.equal(await again.stop('SIGTERM'), 0)
+      await isWell(webhooks)
+      assert.equal(await webhooks.stop('SIGTERM'), 0)
       assert.equal(new Set(hook.hits.map(hit => hit.id)).size, 38)
       assert.equal(hook.hits.length, 38, 'none twice')
     })

@@ -58,7 +58,7 @@ export async function until(isSo: () => Promise<boolean> | boolean): Promise<voi
 }
 
 /** The answer of a service's health door. */
-export async function askHealth(service: Service, path: 'readyz' | 'metrics') {
+export async function askHealth(service: Service, path: 'livez' | 'readyz' | 'metrics') {
   const [, url] = /health\s+(http:\S+)\/readyz/.exec(service.output())!
   const answer = await fetch(`${url}/${path}`)
   return { status: answer.status, text: await answer.text() }

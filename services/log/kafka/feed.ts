@@ -61,6 +61,7 @@ export function openFeed(topic: Topic, logger: Logger): Feed {
   async function ask(nodeId: string, led: readonly Place[]): Promise<void> {
     brokersAsked.add(nodeId)
     for (const place of led) place.asked = true
+    const askedAtMs = steadyClock()
     const leftOut = [...places].some(place => !place.asked)
     try {
       await cluster.refreshMetadataIfNecessary()
@@ -69,12 +70,14 @@ export function openFeed(topic: Topic, logger: Logger): Feed {
       const limits = { waitMs: leftOut ? shortWaitMs : waitMs, partitionBytesMax }
       const answers = await fetch(broker, topic.name, wanted, limits)
       silent.delete(nodeId)
+      for (const place of led) place.unansweredSinceMs = null
       const taken = await Promise.all(answers.map(answer => take(led, answer)))
       if (taken.includes(false)) await again()
     } catch (error) {
       const level = closing.signal.aborted || silent.has(nodeId) ? 'debug' : 'warn'
       logger[level]({ topic: topic.name, broker: nodeId, err: error }, 'No records from a broker.')
       silent.add(nodeId)
+      for (const place of led) place.unansweredSinceMs ??= askedAtMs
       await again()
     }
     for (const place of led) place.asked = false

@@ -50,6 +50,8 @@ export interface Membership {
   readonly joined: Promise<void>
   /** Whether the group may have given our partitions away. */
   expired(): boolean
+  /** Since when the group has not taken us for a member though it should have, by the steady clock; null: it does. */
+  unseenSinceMs(): number | null
   /** Joins again, with what is held by then. */
   rejoin(): void
   stop(): Promise<void>
@@ -75,6 +77,12 @@ export function startMembership(options: MembershipOptions): Membership {
 
   function expired(): boolean {
     return steadyClock() - provedAtMs > patienceMs
+  }
+
+  function unseenSinceMs(): number | null {
+    // While it does not answer, nobody waits for others to join.
+    const allowedMs = awaySinceMs === null ? patienceMs : sessionMsMax
+    return steadyClock() - provedAtMs > allowedMs ? provedAtMs : null
   }
 
   function proved(nextPatienceMs: number): void {
@@ -218,6 +226,7 @@ export function startMembership(options: MembershipOptions): Membership {
   return {
     joined: joined.promise,
     expired,
+    unseenSinceMs,
     rejoin: () => rejoining.abort(),
     async stop() {
       stopping.abort()

@@ -11,6 +11,8 @@ import type { Topic } from './topic.ts'
 const watchIntervalMs = 1_000
 /** A partition with records to take that takes none for so long stands. */
 const standingMsMin = 60_000
+/** A partition whose leader does not answer for less is on its way to another. */
+const unansweredMsMin = 5_000
 
 export interface Standing {
   readonly topic: string
@@ -21,9 +23,17 @@ export interface Standing {
   readonly standingMs: number
 }
 
+/** What cannot be reached, as a sentence, and for how long. */
+export interface Unseen {
+  readonly what: string
+  readonly forMs: number
+}
+
 export interface SharedOwnership extends Ownership {
   /** Partitions that do not move though they should, for a health check; each is logged as well. */
   standing(): Standing[]
+  /** Of Kafka, what does not answer now; none: records can come. */
+  unseen(): Unseen[]
 }
 
 export interface OwnOptions {
@@ -113,6 +123,21 @@ export async function ownShare(options: OwnOptions): Promise<SharedOwnership> {
     })
   }
 
+  function unseen(): Unseen[] {
+    const nowMs = steadyClock()
+    const sinceMs = membership.unseenSinceMs()
+    if (sinceMs !== null) {
+      const what = `Kafka's group ${group} does not answer, so no partition of ${topic.name} is ours`
+      return [{ what, forMs: nowMs - sinceMs }]
+    }
+    return [...held.values()].flatMap(({ partition, source }) => {
+      if (!source || source.stopped || source.unansweredSinceMs === null) return []
+      const forMs = nowMs - source.unansweredSinceMs
+      const what = `No broker gives records of ${topic.name} partition ${partition}`
+      return forMs < unansweredMsMin ? [] : [{ what, forMs }]
+    })
+  }
+
   function checkSize(now: number): void {
     if (now !== partitions) feed.fail(grown(topic.name, partitions, now))
   }
@@ -146,6 +171,7 @@ export async function ownShare(options: OwnOptions): Promise<SharedOwnership> {
   let stopped: Promise<void> | undefined
   return {
     standing,
+    unseen,
     stop() {
       stopped ??= stop()
       return stopped

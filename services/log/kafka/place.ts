@@ -18,6 +18,8 @@ export interface Source {
   readonly endOffset: number
   /** When a broker last answered for it, by the steady clock. */
   readonly answeredAtMs: number
+  /** When it was asked for first of the times that no broker has answered, by the steady clock. */
+  readonly unansweredSinceMs: number | null
   /** Until when the owner had all that was on the log, as far as is known, and waited for more. */
   readonly caughtUpAtMs: number
   readonly stopped: boolean
@@ -29,6 +31,7 @@ export interface Place extends Source {
   readonly nextOffset: number
   /** A request for it is under way. */
   asked: boolean
+  unansweredSinceMs: number | null
   wantsMore(): boolean
   take(records: readonly LogRecord[], endOffset: number): void
   /** What waits is given out first. */
@@ -54,6 +57,7 @@ export function newPlace({ partition, offset, stopped, roomMade }: PlaceOptions)
     nextOffset: offset,
     endOffset: offset,
     answeredAtMs: steadyClock(),
+    unansweredSinceMs: null as number | null,
     caughtUpAtMs: steadyClock(),
     stopped: false,
     asked: false,

@@ -1,0 +1,43 @@
+/** What is wrong now, part by part, since when, and what Ebb does about it: what a health check says. */
+import { wallClock } from './time.ts'
+
+export interface Fault {
+  /** Which part, and why: a sentence. */
+  readonly what: string
+  /** Epoch ms. */
+  readonly sinceMs: number
+  /** What Ebb does next: a sentence. */
+  readonly next: string
+}
+
+/** Faults by the part that they are of: one that is told again goes on, in new words, since the same moment. */
+export interface FaultBook<Part> {
+  tell(part: Part, what: string, next: string): void
+  end(part: Part): void
+  clear(): void
+  has(part: Part): boolean
+  all(): Fault[]
+}
+
+export function faultBook<Part>(clock: () => number = wallClock): FaultBook<Part> {
+  const faults = new Map<Part, Fault>()
+  return {
+    tell(part, what, next) {
+      const sinceMs = faults.get(part)?.sinceMs ?? clock()
+      faults.set(part, { what, sinceMs, next })
+    },
+    end: part => void faults.delete(part),
+    clear: () => faults.clear(),
+    has: part => faults.has(part),
+    all: () => [...faults.values()],
+  }
+}
+
+/** What follows on what nobody can mend while Ebb runs. */
+export const untilRestart = 'Ebb goes on with it at the next start, and leaves nothing out.'
+
+/** On one line. */
+export function faultText({ what, sinceMs, next }: Fault): string {
+  const since = new Date(sinceMs).toISOString()
+  return `${what.replace(/\.$/, '')}, since ${since}. ${next}`.replaceAll('\n', ' ')
+}
