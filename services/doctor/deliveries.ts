@@ -1,6 +1,7 @@
 /** Alerts on their way out: what waits, what was given up, and whether anybody reads. */
 import type { Log } from '../log/log.ts'
 import type { Store } from '../store/store.ts'
+import { latest } from '../webhooks/deliveries.ts'
 import { listEndpoints } from '../webhooks/endpoints.ts'
 import { readProgress } from '../webhooks/progress.ts'
 import { type Check, orOk, partitionsText, warn, wrong } from './check.ts'
@@ -25,7 +26,7 @@ export async function examineDeliveries(source: DeliverySource): Promise<readonl
     `SELECT countIf(next_at IS NOT NULL) AS open,
             countIf(next_at < fromUnixTimestamp64Milli({due:Int64}, 'UTC')) AS overdue,
             countIf(status = 'dead' AND at > fromUnixTimestamp64Milli({recent:Int64}, 'UTC')) AS dead
-     FROM (SELECT * FROM deliveries ORDER BY attempt DESC, version DESC LIMIT 1 BY message_id, endpoint_id)`,
+     FROM (SELECT * FROM deliveries ${latest})`,
     {
       due: String(Math.round(clock() - overdueMs)),
       recent: String(Math.round(clock() - deadDays * 86_400_000)),

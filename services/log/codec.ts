@@ -21,11 +21,14 @@ import {
   readClick,
   timeFault,
 } from './click.ts'
-import { controlFault, frameControl, readControl } from './control.ts'
-import type { AlertRecord, Click, ClicksRecord, Dead } from './record.ts'
+import { controlFault, frameControl, readControl, schemaIds } from './control.ts'
+import type { AlertRecord, Click, ClicksRecord, Dead, Erasure } from './record.ts'
 import { parseSegment, userIdFault } from './segment.ts'
 
-const alertSchemaId = 30
+const alertSchemaId = 31
+/** Without the place in the clicks. */
+const alertSchemaIdOld = 30
+const erasureSchemaId = 32
 const braceByte = 0x7b
 
 export function encodeRecord(record: ClicksRecord): Buffer {
@@ -73,6 +76,8 @@ export function encodeAlert(alert: AlertRecord): Buffer {
     clock: alert.clockMs,
     send: alert.send,
     body: alert.body,
+    epoch: alert.epoch,
+    offset: alert.offset,
   })
 }
 
@@ -80,10 +85,11 @@ export function decodeAlert(value: Buffer | null): AlertRecord | Dead {
   if (value === null) return dead('null', 'The record has no value.')
   if (!isFramed(value)) return dead('avro', noFrame)
   const schemaId = value.readInt32BE(1)
-  if (schemaId !== alertSchemaId) return dead('schema', noRecord(schemaId))
+  if (schemaId !== alertSchemaId && schemaId !== alertSchemaIdOld)
+    return dead('schema', noRecord(schemaId))
   let alert: AlertRecord
   try {
-    alert = readAlert(value)
+    alert = readAlert(value, schemaId)
   } catch (error) {
     return dead('avro', `Schema id ${schemaId}: ${sentence(error)}`)
   }
@@ -91,16 +97,35 @@ export function decodeAlert(value: Buffer | null): AlertRecord | Dead {
   return fault === undefined ? alert : dead('invalid', fault)
 }
 
-/** Of a record of the alerts topic that ends all that goes to a user, his id; undefined for any other record. */
-export function decodeErasure(value: Buffer | null): string | undefined {
+export function encodeErasure(erasure: Erasure): Buffer {
+  const { userId, epoch, partition, offset } = erasure
+  return frame(erasureSchemaId, { user_id: userId, epoch, partition, offset })
+}
+
+/** What an Erase of before places were told stands for: all that comes before it on the alerts topic. */
+const noPlace = { epoch: 65_535, partition: 65_535, offset: 2 ** 40 - 1 }
+
+/** A record of the alerts topic that ends what goes to a user; undefined for any other record. */
+export function decodeErasure(value: Buffer | null): Erasure | undefined {
   if (value === null || !isFramed(value)) return undefined
+  const schemaId = value.readInt32BE(1)
+  if (schemaId !== erasureSchemaId && schemaId !== schemaIds.erase) return undefined
   try {
-    const record = readControl(value, value.readInt32BE(1))
-    return record?.kind === 'erase' ? record.userId : undefined
+    const { user_id: userId, ...place } = unframe<ErasureFields>(schemaId, value)
+    return { ...noPlace, ...place, userId }
   } catch {
     // No record at all, which `decodeAlert` says.
     return undefined
   }
+}
+
+/** Whether a record of the clicks is an Erase, by what it says it is. */
+export function isErase(value: Buffer | null): boolean {
+  return value !== null && isFramed(value) && value.readInt32BE(1) === schemaIds.erase
+}
+
+interface ErasureFields extends Partial<Omit<Erasure, 'userId'>> {
+  user_id: string
 }
 
 interface AlertFields {
@@ -117,10 +142,12 @@ interface AlertFields {
   clock: number
   send: boolean
   body: string
+  epoch?: number
+  offset?: number
 }
 
-function readAlert(value: Buffer): AlertRecord {
-  const fields = unframe<AlertFields>(alertSchemaId, value)
+function readAlert(value: Buffer, schemaId: number): AlertRecord {
+  const fields = unframe<AlertFields>(schemaId, value)
   return {
     messageId: fields.message_id,
     alertId: fields.alert_id,
@@ -135,6 +162,8 @@ function readAlert(value: Buffer): AlertRecord {
     clockMs: fields.clock,
     send: fields.send,
     body: fields.body,
+    epoch: fields.epoch ?? 0,
+    offset: fields.offset ?? 0,
   }
 }
 

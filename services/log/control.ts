@@ -5,7 +5,7 @@ import { begin, finish, readBlockCount, readDouble, readText } from './cursor.ts
 import type { Control } from './record.ts'
 import { userIdFault } from './segment.ts'
 
-const schemaIds = {
+export const schemaIds = {
   tick: 10,
   rule: 11,
   cutoffs: 12,

@@ -94,6 +94,25 @@ export interface AlertRecord {
   readonly send: boolean
   /** Fixed from the first time on; empty where none is sent. */
   readonly body: string
+  /** Where in the clicks the record stands that made it; 0 and 0 where nobody told, which is before all others. */
+  readonly epoch: number
+  readonly offset: number
+}
+
+/** An Erase as the alerts topic tells it: it ends what was made at or before its place in the clicks, nothing behind. */
+export interface Erasure {
+  readonly userId: string
+  readonly epoch: number
+  readonly partition: number
+  readonly offset: number
+}
+
+/** Whether an erasure takes what was made at that place in the clicks of the user. */
+export function isTaken(
+  erasure: { readonly epoch: number; readonly offset: number },
+  { epoch, offset }: { readonly epoch: number; readonly offset: number },
+): boolean {
+  return epoch < erasure.epoch || (epoch === erasure.epoch && offset <= erasure.offset)
 }
 
 /** 2100-01-01T00:00:00Z: no time beyond it is taken. */

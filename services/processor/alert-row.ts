@@ -55,6 +55,8 @@ export function alertRows(state: PartitionState, place: Place, alert: Alert): Al
     clockMs: state.clockMs,
     send: alert.send,
     body,
+    epoch: place.epoch,
+    offset: state.offset,
   }
   const row = {
     message_id: alert.message,

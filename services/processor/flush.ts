@@ -1,7 +1,7 @@
 /**
  * Writes what was gathered, in the order that makes a crash at any point repeat work and never an effect:
  *
- *   1. alerts to their log, and behind them whom webhooks are to forget
+ *   1. who is erased; alerts to their log, and behind them whom webhooks are to forget
  *   2. clicks, rejects, sessions, user_days, alerts: side by side, for none of them is read to make up another
  *   3. days counted again from clicks, the rows of the erased dropped     4. users
  *   5. progress                 6. the log's own offset, a hint
@@ -9,11 +9,13 @@
  * Progress may trail the data, never lead it. Rows are the same wherever flushes fall.
  */
 import { partitionOf, slotOf } from '../base/slot.ts'
-import { encodeAlert, encodeRecord } from '../log/codec.ts'
+import { encodeAlert, encodeErasure } from '../log/codec.ts'
 import type { Log } from '../log/log.ts'
+import type { Erasure } from '../log/record.ts'
 import { rowTime } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
 import type { Batch } from './batch.ts'
+import { forget, rememberErasure } from './erasures.ts'
 import { dayOf } from './fold/settings.ts'
 import { snapshotPartition } from './fold/snapshot.ts'
 import type { PartitionState, User } from './fold/state.ts'
@@ -48,7 +50,9 @@ export async function flush(
   const gone = new Set(batch.erased)
   const stays = (row: Row) => gone.size === 0 || !gone.has(row.user_id as string)
   const living = users.filter(user => !user.erased)
-  await appendAlerts(target, batch)
+  for (const userId of gone)
+    await rememberErasure(store, place, userId, state.offset, target.wallClock())
+  await appendAlerts(target, batch, { ...place, offset: state.offset })
   await allEnded([
     insert(store, 'clicks', batch.clicks.filter(stays)),
     insert(store, 'rejects', batch.rejects.filter(stays)),
@@ -57,7 +61,7 @@ export async function flush(
     insert(store, 'alerts', batch.alerts.map(alert => alert.row).filter(stays)),
   ])
   await recountDays(store, place, batch, state.offset)
-  for (const userId of gone) await forget(store, place, userId, state.offset)
+  for (const userId of gone) await forget(store, userId, { ...place, offset: state.offset })
   await insert(
     store,
     'users',
@@ -77,7 +81,11 @@ async function allEnded(inserts: readonly Promise<void>[]): Promise<void> {
   if (failed) throw failed.reason
 }
 
-async function appendAlerts(target: FlushTarget, batch: Batch): Promise<void> {
+async function appendAlerts(
+  target: FlushTarget,
+  batch: Batch,
+  erasedAt: Omit<Erasure, 'userId'>,
+): Promise<void> {
   const byPartition = new Map<number, { key: string; value: Buffer }[]>()
   const add = (key: string, value: Buffer) => {
     const partition = partitionOf(key, target.alertsPartitions)
@@ -89,7 +97,7 @@ async function appendAlerts(target: FlushTarget, batch: Batch): Promise<void> {
     records.push({ key, value })
   }
   for (const { record } of batch.alerts) add(record.userId, encodeAlert(record))
-  for (const userId of batch.erased) add(userId, encodeRecord({ kind: 'erase', userId }))
+  for (const userId of batch.erased) add(userId, encodeErasure({ userId, ...erasedAt }))
   for (const [partition, records] of byPartition)
     await target.log.append(target.alertsTopic, partition, records)
 }
@@ -146,46 +154,6 @@ async function recountDays(
       },
     )
   }
-}
-
-/**
- * What tells the rows that were made up to a place in the log: by table. Users first: a crash may leave clicks without
- * their user, but no open session without its clicks, which could not be read back.
- */
-const upTo: Readonly<Record<string, string>> = {
-  users: 'slot = {slot:UInt16} AND version <= {version:UInt64}',
-  clicks: 'slot = {slot:UInt16} AND (epoch, offset) <= ({epoch:UInt16}, {offset:UInt64})',
-  sessions: 'slot = {slot:UInt16} AND version <= {version:UInt64}',
-  user_days: 'slot = {slot:UInt16} AND version <= {version:UInt64}',
-  alerts: 'slot = {slot:UInt16} AND (epoch, offset) <= ({epoch:UInt16}, {offset:UInt64})',
-  // What was refused at the door never was on the log.
-  rejects: "(source != 'log' OR (epoch, offset) <= ({epoch:UInt16}, {offset:UInt64}))",
-  deliveries: 'true',
-}
-
-/**
- * Nothing of an erased user stays in the tables. What he did since stays, though a process that was lost long ago, or
- * a query of it, may do this late. Webhooks forget his deliveries once more when they have read of it: they may still
- * be writing some.
- */
-async function forget(
-  store: Store,
-  { epoch }: Place,
-  userId: string,
-  offset: number,
-): Promise<void> {
-  const params = {
-    user: userId,
-    slot: slotOf(userId),
-    epoch,
-    offset: String(offset),
-    version: String(versionAt(epoch, offset)),
-  }
-  for (const [table, condition] of Object.entries(upTo))
-    await store.command(
-      `ALTER TABLE ${table} DELETE WHERE user_id = {user:String} AND ${condition} SETTINGS mutations_sync = 1`,
-      params,
-    )
 }
 
 function progressRow(

@@ -4,7 +4,7 @@
  */
 import { EbbError } from '../base/errors.ts'
 import { nextTurn } from '../base/time.ts'
-import { decodeErasure } from '../log/codec.ts'
+import { isErase } from '../log/codec.ts'
 import type { Lease, LogRecord } from '../log/log.ts'
 import { batchSize } from './batch.ts'
 import { createFlusher, type Flusher, type FlusherOptions } from './flusher.ts'
@@ -61,7 +61,7 @@ export function createPartition(options: FlusherOptions): Partition {
       if (lease.lost || dropped || state.sealed) return
       if (stored.offset !== folded.nextOffset) throw missing(target.topic, place, folded, stored)
       // A crash within the erasure's flush repeats nothing of his: his row, of which it would need, may be gone.
-      if (decodeErasure(stored.value) !== undefined) {
+      if (isErase(stored.value)) {
         await flushUpTo(folded, flusher, lease)
         if (lease.lost || dropped) return
       }

@@ -6,15 +6,17 @@ import { assert, EbbError } from '../base/errors.ts'
 import { slotCount } from '../base/slot.ts'
 import { nextTurn, steadyClock } from '../base/time.ts'
 import type { Log } from '../log/log.ts'
+import { isTaken } from '../log/record.ts'
 import type { ScannedRow } from '../store/scan.ts'
 import type { Store } from '../store/store.ts'
+import { type Erasures, erasuresOfPartition } from './erasures.ts'
 import { shareOfGuard } from './fold/guard.ts'
 import { idHash } from './fold/session.ts'
 import { orderThawing, placeUser, restorePartition, restoreUser } from './fold/snapshot.ts'
 import { createState, type PartitionState, type User } from './fold/state.ts'
 import { createFolded, type Folded, forgetGathered, lastHashOf } from './folded.ts'
 import { findFault } from './log-fault.ts'
-import { epochShift, epochUnit, offsetOfVersion, type Place } from './rows.ts'
+import { epochShift, epochUnit, offsetOfVersion, type Place, placeOfVersion } from './rows.ts'
 
 export interface RestoreSource {
   readonly log: Log
@@ -110,14 +112,16 @@ async function restoreUsers(
   nextOffset: number,
 ): Promise<void> {
   let toldAtMs = steadyClock()
+  const { store, partitions } = source
+  const erasures = await erasuresOfPartition(store, partitions, place.partition)
   let range: SlotRange | undefined = { from: 0, to: firstSlots }
   let rows = await readUsers(source, place, range)
   while (range) {
-    const users = decodeUsers(rows, place)
+    const users = decodeUsers(rows, place, erasures)
     const next = rangeAfter(range, users.size)
     // The engine reads the users of the next range while the ids of this one are worked off here.
     const reading = next ? readUsers(source, place, next) : noRows
-    ;[, rows] = await Promise.all([readIds(source, place, range, users), reading])
+    ;[, rows] = await Promise.all([readIds(source, place, range, users, erasures), reading])
     for (const user of users.values()) placeUser(state, user, nextOffset)
     if (steadyClock() - toldAtMs >= tellIntervalMs) {
       toldAtMs = steadyClock()
@@ -162,9 +166,12 @@ function readUsers(source: RestoreSource, { partition }: Place, range: SlotRange
   )
 }
 
-function decodeUsers(rows: Iterable<UserRow>, place: Place): Map<string, User> {
+/** Without what was written of an erased user behind his erasure: the state has nothing of him. */
+function decodeUsers(rows: Iterable<UserRow>, place: Place, erasures: Erasures): Map<string, User> {
   const users = new Map<string, User>()
   for (const row of rows) {
+    const erased = erasures(row.user_id)
+    if (erased && isTaken(erased, placeOfVersion(row.version))) continue
     const version = offsetOfVersion(row.version, place.epoch)
     const user = restoreUser(row.user_id, row.state, version)
     const shift = epochShift(row.version, place.epoch)
@@ -188,6 +195,7 @@ async function readIds(
   { partition, epoch }: Place,
   range: SlotRange,
   users: ReadonlyMap<string, User>,
+  erasures: Erasures,
 ): Promise<void> {
   let oldestMs = Number.POSITIVE_INFINITY
   for (const user of users.values())
@@ -206,6 +214,8 @@ async function readIds(
     const user = users.get(row.user_id)
     // Those of an earlier epoch stand below 0.
     if (!user || row.offset + (row.epoch - epoch) * epochUnit > user.version) continue
+    const erased = erasures(row.user_id)
+    if (erased && isTaken(erased, row)) continue
     const timeMs = row.timestamp
     const session = user.open.find(
       ({ startMs, endMs, cutMs }) => timeMs >= startMs && timeMs <= endMs && timeMs > cutMs,

@@ -26,6 +26,12 @@ export function offsetOfVersion(version: number, epoch: number): number {
   return Math.floor(version / 16) - epoch * epochUnit
 }
 
+/** The place that rows of that version were made at. */
+export function placeOfVersion(version: number): { epoch: number; offset: number } {
+  const order = Math.floor(version / 16)
+  return { epoch: Math.floor(order / epochUnit), offset: order % epochUnit }
+}
+
 /** By how much offsets of that version's epoch must be moved to stand in order with those of `epoch`. */
 export function epochShift(version: number, epoch: number): number {
   return (Math.floor(version / 16 / epochUnit) - epoch) * epochUnit

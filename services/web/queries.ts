@@ -112,7 +112,7 @@ const deliveriesOf = (messages: string) => `
            multiIf(countIf(d.status = 'delivered') > 0, 'delivered', countIf(d.status = 'dead') > 0, 'dead',
                    countIf(d.status = 'cancelled') > 0, 'cancelled', countIf(d.status = 'stale') > 0, 'stale',
                    max(attempt) > 0, 'retrying', 'pending') AS status,
-           max(attempt) AS attempts, argMax(d.code, attempt) AS code,
+           max(attempt) AS attempts, argMax(d.code, (d.status = 'delivered', attempt)) AS code,
            toUnixTimestamp64Milli(argMax(next_at, d.version)) AS next_ms,
            any(e.host) AS endpoint
     FROM (SELECT * FROM deliveries FINAL WHERE message_id IN (${messages})) AS d

@@ -16,7 +16,15 @@ import type { EndpointBook } from './book.ts'
 import type { Sender } from './deliver.ts'
 import type { DeliveryRow, Logger } from './deliveries.ts'
 import { createLanes } from './lanes.ts'
-import { attemptRow, type Ending, endedRow, endings, isOldNews, refusal } from './verdict.ts'
+import {
+  attemptRow,
+  type Ending,
+  endedRow,
+  endings,
+  isOldNews,
+  isSuccess,
+  refusal,
+} from './verdict.ts'
 
 export interface Message {
   readonly alert: Omit<AlertRecord, 'body'>
@@ -72,6 +80,8 @@ export function createCourier(options: {
   write(rows: readonly DeliveryRow[]): Promise<void>
   /** Undefined: the log keeps it no longer. */
   readBody(message: Message): Promise<string | undefined>
+  /** Its partition is another process's, which goes on with what is open. */
+  isLost(partition: number): boolean
   onEnd(message: Message): void
   readonly stopped: AbortSignal
 }): Courier {
@@ -148,6 +158,8 @@ export function createCourier(options: {
 
   async function tryOnce(delivery: Delivery): Promise<void> {
     const { message, row } = delivery
+    const isLost = () => options.isLost(message.partition)
+    if (isLost()) return
     const endWith = (ending: Ending) => store(delivery, endedRow(row, ending))
     if (row.attempt === 0 && isOldNews(message.alert, clock())) return endWith(endings.stale)
     const body = message.body ?? (await options.readBody(message))
@@ -156,13 +168,15 @@ export function createCourier(options: {
     const ending = delivery.lastly ?? refusal(endpoint)
     if (ending) return endWith(ending)
     // Its partition may have gone to another process meanwhile.
-    if (stopping || isOver(delivery)) return
+    if (stopping || isOver(delivery) || isLost()) return
     assert(endpoint, 'what is not refused has an endpoint')
     const startMs = clock()
     const attempt = { endpoint, messageId: row.message_id, body, wallMs: options.wallClock() }
     const answer = await options.sender.send(attempt)
     // Cut off by stop: it is made again after the next start.
     if (answer.code === 0 && options.stopped.aborted) return
+    // What failed here the new owner does again; that it was taken he must know.
+    if (isLost() && !isSuccess(answer)) return
     const { scheduleMs, random } = options
     const times = { scheduleMs, random, startMs, endMs: clock() }
     await store(delivery, attemptRow(row, answer, times))

@@ -1,5 +1,5 @@
 /** Where the outbox stands on one partition, in memory and as stored progress. */
-import type { Log, LogRecord } from '../log/log.ts'
+import type { Lease, Log, LogRecord } from '../log/log.ts'
 import type { Store } from '../store/store.ts'
 import type { Delivery, Message } from './courier.ts'
 import { checkLog, readProgress, recordHash, writeProgress } from './progress.ts'
@@ -21,6 +21,8 @@ export interface Reading {
   readonly messages: Map<number, Message>
   readonly firstSights: (batch: readonly LogRecord[]) => Sight[]
   held: Delivery[]
+  /** Under which its records are read; undefined before the first of them. */
+  lease: Lease | undefined
 }
 
 export async function openReading(
@@ -51,6 +53,7 @@ export async function openReading(
     messages: new Map(),
     firstSights,
     held: [],
+    lease: undefined,
   }
 }
 

@@ -42,6 +42,8 @@ export function freshRow(alert: AlertRecord, endpointId: string, nowMs: number):
     at: rowTime(nowMs),
     next_at: rowTime(nowMs),
     version: 1,
+    epoch: alert.epoch,
+    offset: alert.offset,
   }
 }
 
@@ -50,7 +52,12 @@ export function endedRow(row: DeliveryRow, ending: Ending): DeliveryRow {
   return { ...row, ...ending, next_at: null, version: row.version + 1 }
 }
 
-/** The row of the attempt that got this answer; 2xx alone is success. */
+/** 2xx alone is success. */
+export function isSuccess({ code }: Answer): boolean {
+  return code >= 200 && code < 300
+}
+
+/** The row of the attempt that got this answer. */
 export function attemptRow(
   before: DeliveryRow,
   answer: Answer,
@@ -72,8 +79,7 @@ export function attemptRow(
     next_at: null,
     version: 1,
   }
-  if (answer.code >= 200 && answer.code < 300)
-    return { ...row, status: 'delivered', version: deliveredVersion }
+  if (isSuccess(answer)) return { ...row, status: 'delivered', version: deliveredVersion }
   if (answer.code === 410) return { ...row, status: 'dead' }
   const { scheduleMs, random } = options
   const delayMs = retryDelayMs({

@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { frame } from '../../services/log/avro.ts'
+import { frame, unframe } from '../../services/log/avro.ts'
 import { clickFields } from '../../services/log/click.ts'
-import { decodeAlert, decodeRecord, encodeAlert, encodeRecord } from '../../services/log/codec.ts'
-import { type Click, timeMsMax } from '../../services/log/record.ts'
+import {
+  decodeAlert,
+  decodeErasure,
+  decodeRecord,
+  encodeAlert,
+  encodeErasure,
+  encodeRecord,
+} from '../../services/log/codec.ts'
+import { type Click, isTaken, timeMsMax } from '../../services/log/record.ts'
 import { alert, alerts, anyClick, click, controls } from './records.ts'
 
 function reasonOf(value: Buffer | null): string {
@@ -30,12 +37,40 @@ test('a random click comes back as it went', () => {
 test('a frame is byte 0, the schema id big endian, the body', () => {
   assert.equal(encodeRecord({ kind: 'live', atMs: 1 }).toString('hex'), '000000001102')
   assert.equal(encodeRecord(click).readInt32BE(1), 2)
-  assert.equal(encodeAlert(alert).readInt32BE(1), 30)
+  assert.equal(encodeAlert(alert).readInt32BE(1), 31)
 })
 
 test('a click of schema 1 is read without import and context', () => {
   const expected: Click = { ...click, imported: false, context: '' }
   assert.deepEqual(decodeRecord(frame(1, clickFields(click))), expected)
+})
+
+test('an alert of schema 30 is read as made before all others', () => {
+  const value = frame(30, unframe<object>(31, encodeAlert(alert)))
+  assert.deepEqual(decodeAlert(value), { ...alert, epoch: 0, offset: 0 })
+})
+
+test('an erasure comes back as it went; an Erase on the alerts topic takes whatever was made', () => {
+  const erasure = { userId: 'u', epoch: 2, partition: 3, offset: 40 }
+  assert.deepEqual(decodeErasure(encodeErasure(erasure)), erasure)
+  const old = decodeErasure(encodeRecord({ kind: 'erase', userId: 'u' }))
+  assert.equal(old?.userId, 'u')
+  assert.ok(isTaken(old, { epoch: 500, offset: 2 ** 39 }))
+  assert.equal(decodeErasure(encodeAlert(alert)), undefined)
+})
+
+test('an erasure takes what was made at its place or before, of earlier epochs all', () => {
+  const erasure = { epoch: 2, offset: 40 }
+  for (const place of [
+    { epoch: 2, offset: 40 },
+    { epoch: 1, offset: 41 },
+  ])
+    assert.ok(isTaken(erasure, place))
+  for (const place of [
+    { epoch: 2, offset: 41 },
+    { epoch: 3, offset: 0 },
+  ])
+    assert.ok(!isTaken(erasure, place))
 })
 
 test('a tombstone is dead: null', () => {

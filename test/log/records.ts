@@ -87,6 +87,8 @@ export const alert: AlertRecord = {
   clockMs: 1_700_600_000_001,
   send: true,
   body: '{"type":"user.quiet"}',
+  epoch: 1,
+  offset: 77,
 }
 
 export const alerts: readonly AlertRecord[] = alertStatuses.map(status => ({ ...alert, status }))

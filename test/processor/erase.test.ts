@@ -38,14 +38,14 @@ test('a click right behind an erasure is kept, one right before it is not', asyn
   }
   const system = await open()
   const erase = { key: 'u', value: encodeRecord({ kind: 'erase', userId: 'u' }) }
-  await system.log.append('clicks', 0, [click('before'), erase, click('after')])
+  const before = await system.log.append('clicks', 0, [click('before'), erase, click('after')])
   await system.caughtUp()
   const ids = await system.store.query('SELECT event_id, verdict FROM clicks FINAL')
   assert.deepEqual(ids, [{ event_id: 'after', verdict: 'accepted' }])
   const told = await system.log.read('alerts', 0, 0, 1024)
   assert.deepEqual(
     told.map(({ value }) => decodeErasure(value)),
-    ['u'],
+    [{ userId: 'u', epoch: 0, partition: 0, offset: before + 1 }],
     'webhooks are told',
   )
   await system.stop()

@@ -101,6 +101,7 @@ async function runProcessor(setting: Setting): Promise<Running> {
       setting.failed(partition, error)
     },
     opened: setting.opened,
+    sweepIntervalMs: 2_000,
     flushed(partition, state) {
       if (partition !== 0) return
       schedule

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { EbbError } from '../../services/base/errors.ts'
 import { type Calls, createCalls } from './calls.ts'
 import { chanceOf } from './chance.ts'
-import { answerQuery, openDeliveriesSql } from './clickhouse/queries.ts'
+import { answerQuery, openDeliveriesSql, risen } from './clickhouse/queries.ts'
 import { directStore, openStorePort } from './clickhouse/store-port.ts'
 import { createTables, type Row, type Tables } from './clickhouse/tables.ts'
 import { createClients } from './clients.ts'
@@ -195,7 +195,8 @@ function unsettled(topics: Topics, tables: Tables): string {
   const untold = untoldChange(tables, topics.count(clicksTopic))
   if (untold) return untold
   const open = answerQuery(tables, openDeliveriesSql)
-  return open.length === 0 ? '' : `${open.length} deliveries are open`
+  if (open.length > 0) return `${open.length} deliveries are open`
+  return risen(tables).length === 0 ? '' : 'rows of erased users stand'
 }
 
 /** A rule or setting that some partition does not hold yet. */

@@ -95,7 +95,9 @@ CREATE TABLE ebb.deliveries
     `duration_ms` UInt32,
     `at` DateTime64(3, 'UTC'),
     `next_at` Nullable(DateTime64(3, 'UTC')),
-    `version` UInt64
+    `version` UInt64,
+    `epoch` UInt16,
+    `offset` UInt64
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (message_id, endpoint_id, attempt)
@@ -124,6 +126,20 @@ CREATE TABLE ebb.epochs
 )
 ENGINE = ReplacingMergeTree(began_at)
 ORDER BY epoch
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192;
+
+CREATE TABLE ebb.erasures
+(
+    `slot` UInt16,
+    `user_hash` String COMMENT 'SHA-256 of the user\'s id, in hex',
+    `epoch` UInt16,
+    `partition` UInt16,
+    `offset` UInt64,
+    `version` UInt64 COMMENT 'of rows made at that place',
+    `erased_at` DateTime64(3, 'UTC')
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (slot, user_hash)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192;
 
 CREATE TABLE ebb.migrations

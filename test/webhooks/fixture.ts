@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { partitionOf } from '../../services/base/slot.ts'
 import { wallClock } from '../../services/base/time.ts'
-import { encodeAlert, encodeRecord } from '../../services/log/codec.ts'
+import { encodeAlert, encodeErasure } from '../../services/log/codec.ts'
 import { openEmbeddedLog } from '../../services/log/embedded.ts'
-import type { Log } from '../../services/log/log.ts'
+import type { Log, NewRecord } from '../../services/log/log.ts'
 import type { AlertRecord } from '../../services/log/record.ts'
 import { openEmbeddedStore } from '../../services/store/embedded.ts'
 import { migrate } from '../../services/store/migrate.ts'
@@ -150,6 +150,8 @@ export function alert(user: string, changes: Partial<AlertRecord> = {}): AlertRe
     clockMs: testClockMs - 50_000,
     send: true,
     body: JSON.stringify({ type: 'user.quiet', data: { message_id: messageId, user_id: user } }),
+    epoch: 0,
+    offset: 10,
     ...changes,
   }
 }
@@ -161,10 +163,13 @@ export async function append(log: Log, ...alerts: readonly AlertRecord[]): Promi
     ])
 }
 
-/** As a processor does it, behind all alerts of the user. */
-export async function appendErasure(log: Log, userId: string): Promise<void> {
-  const erasure = { key: userId, value: encodeRecord({ kind: 'erase', userId }) }
-  await log.append(topic, partitionOf(userId, partitions), [erasure])
+/** As a processor tells of an Erase at that offset of the clicks. */
+export function erasureRecord(userId: string, offset: number): NewRecord {
+  return { key: userId, value: encodeErasure({ userId, epoch: 0, partition: 0, offset }) }
+}
+
+export async function appendErasure(log: Log, userId: string, offset = 10): Promise<void> {
+  await log.append(topic, partitionOf(userId, partitions), [erasureRecord(userId, offset)])
 }
 
 export interface Hit {

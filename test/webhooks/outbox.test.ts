@@ -6,6 +6,7 @@ import { partitionOf } from '../../services/base/slot.ts'
 import { encodeAlert, encodeRecord } from '../../services/log/codec.ts'
 import type { LocalLog } from '../../services/log/local.ts'
 import { openMemoryLog } from '../../services/log/memory.ts'
+import { rememberErasure } from '../../services/processor/erasures.ts'
 import { openEndpointBook } from '../../services/webhooks/book.ts'
 import type { DeliveryRow } from '../../services/webhooks/deliveries.ts'
 import { addEndpoint, removeEndpoint } from '../../services/webhooks/endpoints.ts'
@@ -15,6 +16,7 @@ import {
   append,
   appendErasure,
   type Data,
+  erasureRecord,
   errorLogged,
   logged,
   logger,
@@ -91,7 +93,15 @@ function ends(messageId: string, status: string): Promise<DeliveryRow> {
 const users = Array.from({ length: 40 }, (_, at) => `u${at}`).filter(
   user => partitionOf(user, partitions) === 0,
 )
-const [first, second, third] = users as [string, string, string]
+const [first, second, third, fourth, fifth, sixth, seventh] = users as [
+  string,
+  string,
+  string,
+  string,
+  string,
+  string,
+  string,
+]
 
 test('a record that retention took while its delivery was open leaves it dead, to be seen', async () => {
   const { hits } = await hook(answerWith(500))
@@ -202,13 +212,17 @@ test('progress is stored after the deliveries that it passes', async () => {
 
 test('what was read with an erasure behind it is not sent, what comes afterwards is', async () => {
   const { hits } = await hook()
-  const erasure = { key: first, value: encodeRecord({ kind: 'erase', userId: first }) }
   const fired = (user: string, changes = {}) => ({
     key: user,
     value: encodeAlert(alert(user, changes)),
   })
-  const again = { messageId: 'm-again', alertId: 'a-again' }
-  await log.append(topic, 0, [fired(first), erasure, fired(first, again), fired(second)])
+  const again = { messageId: 'm-again', alertId: 'a-again', offset: 21 }
+  await log.append(topic, 0, [
+    fired(first),
+    erasureRecord(first, 20),
+    fired(first, again),
+    fired(second),
+  ])
   await run()
   await ends('m-again', 'delivered')
   await ends(`m-${second}-fired`, 'delivered')
@@ -229,13 +243,71 @@ test('an erasure that is read again after a restart leaves the later deliveries 
   await ends(`m-${first}-fired`, 'failed')
   await ends(`m-${second}-fired`, 'failed')
   await appendErasure(log, first)
-  await append(log, alert(first, { messageId: 'm-again', alertId: 'a-again' }))
+  await append(log, alert(first, { messageId: 'm-again', alertId: 'a-again', offset: 11 }))
   await ends('m-again', 'failed')
   await webhooks.stop()
   await run({ settings, clock: () => testClockMs + 60_000 })
   assert.equal((await ends('m-again', 'dead')).attempt, 2)
   await ends(`m-${second}-fired`, 'dead')
   assert.equal(hits.filter(({ id }) => id === `m-${first}-fired`).length, 1)
+})
+
+/** As its processor does before it tells of it. */
+async function erase(userId: string, offset: number): Promise<void> {
+  await rememberErasure(data.store, { epoch: 0, partition: 0 }, userId, offset, testClockMs)
+  await appendErasure(log, userId, offset)
+}
+
+test('an erasure that is told again ends nothing that was made behind it', async () => {
+  const { hits } = await hook(answerWith(500))
+  const settings = { scheduleMs: [0, 60_000] }
+  const webhooks = await run({ settings })
+  await append(log, alert(fourth, { messageId: 'm-again', offset: 30 }))
+  await ends('m-again', 'failed')
+  await erase(fourth, 20)
+  await append(log, alert(second))
+  await ends(`m-${second}-fired`, 'failed')
+  assert.equal((await ends('m-again', 'failed')).offset, '30')
+  await webhooks.stop()
+  await run({ settings, clock: () => testClockMs + 60_000 })
+  assert.equal((await ends('m-again', 'dead')).attempt, 2)
+  assert.equal(hits.filter(({ id }) => id === 'm-again').length, 2)
+})
+
+test('an alert of before an erasure that is told again behind it is not sent, after a restart neither', async () => {
+  const { hits } = await hook()
+  const webhooks = await run()
+  await erase(fifth, 20)
+  await append(log, alert(second))
+  await ends(`m-${second}-fired`, 'delivered')
+  await webhooks.stop()
+  await run()
+  await append(log, alert(fifth), alert(fifth, { messageId: 'm-again', offset: 21 }))
+  await ends('m-again', 'delivered')
+  assert.deepEqual(hits.map(({ id }) => id).sort(), ['m-again', `m-${second}-fired`].sort())
+})
+
+test('an erasure of before places were told ends what stands before it, and what comes behind is sent', async () => {
+  const { hits } = await hook()
+  const old = { key: sixth, value: encodeRecord({ kind: 'erase', userId: sixth }) }
+  const fired = (changes = {}) => ({ key: sixth, value: encodeAlert(alert(sixth, changes)) })
+  await log.append(topic, 0, [fired({ offset: 99 }), old, fired({ messageId: 'm-again' })])
+  const webhooks = await run()
+  await ends('m-again', 'delivered')
+  assert.deepEqual(
+    hits.map(({ id }) => id),
+    ['m-again'],
+  )
+  assert.equal(webhooks.counts.dead, 0)
+})
+
+test('an erasure is no dead record', async () => {
+  await hook()
+  const webhooks = await run()
+  await erase(seventh, 20)
+  await append(log, alert(second))
+  await ends(`m-${second}-fired`, 'delivered')
+  assert.equal(webhooks.counts.dead, 0)
 })
 
 test('who asks for an endpoint during a change gets it as it is afterwards', async () => {

@@ -1,6 +1,7 @@
 /** Who was erased, and what follows: nothing of him is left but what he did since, and nothing is sent to him. */
 import { decodeErasure, decodeRecord } from '../../../services/log/codec.ts'
 import type { LogRecord } from '../../../services/log/log.ts'
+import { type Erasure, isTaken } from '../../../services/log/record.ts'
 import type { Evidence } from '../evidence.ts'
 import type { Topics } from '../kafka/topics.ts'
 import { alertsTopic, clicksTopic } from '../plan.ts'
@@ -24,12 +25,11 @@ export function checkErasures({ topics, tables, inserts, received }: Evidence): 
   const wrong: string[] = []
   const kept = new Set(alertsOn(topics).map(({ alert }) => alert.messageId))
   for (let partition = 0; partition < topics.count(alertsTopic); partition++) {
-    const before = new Map<string, Set<string>>()
-    for (const { offset, value } of topics.at(alertsTopic, partition).records) {
-      const userId = decodeErasure(value)
-      if (userId === undefined || before.has(userId)) continue
-      const messages = messagesBefore(topics, partition, userId, offset)
-      before.set(userId, messages)
+    const { records } = topics.at(alertsTopic, partition)
+    for (const { offset, value } of records) {
+      const erasure = decodeErasure(value)
+      if (!erasure) continue
+      const messages = messagesTaken(records, erasure)
       const readAtMs = inserts.find(
         ({ table, rows }) =>
           table === 'progress' &&
@@ -42,7 +42,9 @@ export function checkErasures({ topics, tables, inserts, received }: Evidence): 
       )?.atMs
       for (const { headers, atMs } of received)
         if (messages.has(headers['webhook-id']!) && atMs > Number(readAtMs) + underWayMs)
-          wrong.push(`I4: message ${headers['webhook-id']} of ${userId} was sent after his erasure`)
+          wrong.push(
+            `I4: message ${headers['webhook-id']} of ${erasure.userId} was sent after his erasure`,
+          )
     }
   }
   for (const row of tables.rows('deliveries'))
@@ -51,17 +53,11 @@ export function checkErasures({ topics, tables, inserts, received }: Evidence): 
   return wrong
 }
 
-/**
- * His messages that stand before the erasure and not behind it as well. Limit: a processor that dies between telling
- * of an erasure and its progress tells his last alerts again, behind it; webhooks that were restarted meanwhile take
- * them for new ones, until they come to the erasure that is told again.
- */
-function messagesBefore(topics: Topics, partition: number, userId: string, end: number) {
-  const { records } = topics.at(alertsTopic, partition)
-  const idsOf = (some: readonly LogRecord[]) =>
-    new Set(
-      alertsOf(some).flatMap(({ alert }) => (alert.userId === userId ? [alert.messageId] : [])),
-    )
-  const again = idsOf(records.slice(end))
-  return new Set([...idsOf(records.slice(0, end))].filter(id => !again.has(id)))
+/** His messages that were made before the erasure, and not once more behind it: a click that comes again may do that. */
+function messagesTaken(records: readonly LogRecord[], erasure: Erasure): Set<string> {
+  const his = alertsOf(records).filter(({ alert }) => alert.userId === erasure.userId)
+  const stand = new Set(
+    his.flatMap(({ alert }) => (isTaken(erasure, alert) ? [] : [alert.messageId])),
+  )
+  return new Set(his.flatMap(({ alert }) => (stand.has(alert.messageId) ? [] : [alert.messageId])))
 }

@@ -26,11 +26,11 @@ const isBefore = (row: Row, params: Params) =>
 
 /** By the condition: whether the row goes, of a user whose rows they are. */
 const conditions: Readonly<Record<string, (row: Row, params: Params) => boolean>> = {
-  [ofUser]: () => true,
-  [`${ofUser} AND true`]: () => true,
+  [`${ofUser} AND ${before}`]: isBefore,
+  [`${ofUser} AND source != 'log'`]: row => row.source !== 'log',
   [`${ofUser} AND slot = {slot:UInt16} AND ${before}`]: isBefore,
-  [`${ofUser} AND (source != 'log' OR ${before})`]: (row, params) =>
-    row.source !== 'log' || isBefore(row, params),
+  [`${ofUser} AND source = 'log' AND ${before}`]: (row, params) =>
+    row.source === 'log' && isBefore(row, params),
   [`${ofUser} AND slot = {slot:UInt16} AND version <= {version:UInt64}`]: (row, params) =>
     Number(row.version) <= Number(params.version),
 }
@@ -41,7 +41,7 @@ export function runCommand(tables: Tables, sql: string, params: Params = {}): vo
   const isGone = conditions[condition ?? '']
   if (isGone) {
     const user = String(params.user)
-    tables.remove(table!, user, row => row.user_id === user && isGone(row, params))
+    tables.remove(table!, row => row.user_id === user && isGone(row, params))
     return
   }
   if (!recounts.includes(text)) throw new SimulationError(`the stand-in cannot run: ${text}`)

@@ -2,8 +2,11 @@
  * The queries of the services, by their text: what each answers on tables in memory. A text that is not here throws,
  * so that a changed query is looked at. test/simulation/conformance.test.ts asks the real engine the same.
  */
+import { hash } from 'node:crypto'
+import { risenSql, tablesOfUsers } from '../../../services/processor/erasures.ts'
 import { readMoney, rowMoney } from '../../../services/store/rows.ts'
 import type { Params } from '../../../services/store/store.ts'
+import { latest } from '../../../services/webhooks/deliveries.ts'
 import { SimulationError } from '../calls.ts'
 import type { Row, Tables } from './tables.ts'
 
@@ -45,19 +48,22 @@ const inSlots = (row: Row, params: Params) =>
   int(row.slot) < int(params.to) &&
   int(row.slot) % int(params.partitions) === params.partition
 
-const latestDeliveries = (rows: readonly Row[]) =>
-  newestBy(rows, ['message_id', 'endpoint_id'], ['attempt', 'version'])
+const latestDeliveries = (rows: readonly Row[]) => {
+  const ranked = rows.map(row => ({ ...row, taken: row.status === 'delivered' ? 1 : 0 }))
+  const newest = newestBy(ranked, ['message_id', 'endpoint_id'], ['taken', 'attempt', 'version'])
+  return newest.map(({ taken: _, ...row }): Row => row)
+}
 
 const deliveryRow = (row: Row): Row => ({
   ...row,
   at: timeText(row.at),
   next_at: row.next_at === null ? null : timeText(row.next_at),
   version: String(row.version),
+  offset: String(row.offset),
 })
 
 const slotRange =
   'slot >= {from:UInt16} AND slot < {to:UInt16} AND slot % {partitions:UInt16} = {partition:UInt16}'
-const latest = 'ORDER BY attempt DESC, version DESC LIMIT 1 BY message_id, endpoint_id'
 export const openDeliveriesSql = `SELECT * FROM (SELECT * FROM deliveries ${latest}) WHERE next_at IS NOT NULL`
 
 const restoring: Record<string, Answer> = {
@@ -257,11 +263,58 @@ function paidMinor(tables: Tables): number[] {
     .filter(minor => minor > 0)
 }
 
+const erasureRow = ({ slot, user_hash, epoch, offset }: Row): Row => ({
+  slot,
+  user_hash,
+  epoch,
+  offset: String(offset),
+})
+
+/** Rows of a table that an erasure takes, whatever their user's id is called. */
+function risenOf(tables: Tables, table: string): Row[] {
+  const erasures = new Map(tables.rows('erasures').map(row => [row.user_hash, row]))
+  if (erasures.size === 0) return []
+  const found = new Map<unknown, Row>()
+  for (const row of tables.rows(table)) {
+    const erased = erasures.get(hash('sha256', String(row.user_id)))
+    if (!erased || (table === 'rejects' && row.source !== 'log')) continue
+    const isTaken = ['users', 'sessions', 'user_days'].includes(table)
+      ? int(row.version) <= int(erased.version)
+      : int(row.epoch) < int(erased.epoch) ||
+        (int(row.epoch) === int(erased.epoch) && int(row.offset) <= int(erased.offset))
+    const { epoch, offset } = erased
+    if (isTaken) found.set(row.user_id, { user_id: row.user_id, epoch, offset: String(offset) })
+  }
+  return [...found.values()]
+}
+
+export const risen = (tables: Tables) => tablesOfUsers.flatMap(table => risenOf(tables, table))
+
+const erasing: Record<string, Answer> = {
+  'SELECT count() AS count FROM erasures': tables => [
+    { count: String(tables.rows('erasures').length) },
+  ],
+  'SELECT slot, user_hash, epoch, offset FROM erasures FINAL WHERE slot % {partitions:UInt16} = {partition:UInt16}':
+    (tables, { partitions, partition }) =>
+      tables
+        .rows('erasures')
+        .filter(row => int(row.slot) % int(partitions) === partition)
+        .map(erasureRow),
+  'SELECT slot, user_hash, epoch, offset FROM erasures FINAL WHERE user_hash IN {hashes:Array(String)}':
+    (tables, { hashes }) => {
+      const wanted = new Set(hashes as readonly string[])
+      return tables
+        .rows('erasures')
+        .filter(row => wanted.has(String(row.user_hash)))
+        .map(erasureRow)
+    },
+}
+for (const table of tablesOfUsers) erasing[risenSql(table)] = tables => risenOf(tables, table)
+
 const answers = new Map(
-  Object.entries({ ...restoring, ...delivering, ...controlling }).map(([sql, answer]) => [
-    oneLine(sql),
-    answer,
-  ]),
+  Object.entries({ ...restoring, ...delivering, ...controlling, ...erasing }).map(
+    ([sql, answer]) => [oneLine(sql), answer],
+  ),
 )
 
 export function answerQuery(tables: Tables, sql: string, params: Params = {}): Row[] {

@@ -18,16 +18,26 @@ const folder = new URL('../../../schemas/clickhouse/', import.meta.url)
 const tablePattern =
   /CREATE TABLE IF NOT EXISTS (\w+)\s*\(\n([\s\S]*?)\n\)\s*ENGINE = (\w+)(?:\(([^)]*)\))?\s*ORDER BY \(([^)]*)\)/g
 
+/** One to a statement. */
+const addedPattern = /^ALTER TABLE (\w+) ADD COLUMN IF NOT EXISTS (\w+) (\w+);$/gm
+
 export function readSchemas(): Map<string, TableSchema> {
   const schemas = new Map<string, TableSchema>()
-  for (const file of readdirSync(folder).filter(name => name.endsWith('.sql')))
-    for (const match of readFileSync(new URL(file, folder), 'utf8').matchAll(tablePattern)) {
+  const files = readdirSync(folder).filter(name => name.endsWith('.sql'))
+  for (const file of files.sort()) {
+    const text = readFileSync(new URL(file, folder), 'utf8')
+    for (const match of text.matchAll(tablePattern)) {
       const [, name, body, engine, parameters = '', order] = match
       const [version = '', deleted = ''] = listOf(parameters)
       const replaces = engine === 'ReplacingMergeTree'
       const table = { name: name!, columns: columnsOf(body!), identity: listOf(order!) }
       schemas.set(name!, { ...table, replaces, version, deleted })
     }
+    for (const [, name, column, type] of text.matchAll(addedPattern)) {
+      const table = schemas.get(name!)!
+      schemas.set(name!, { ...table, columns: new Map([...table.columns, [column!, type!]]) })
+    }
+  }
   return schemas
 }
 

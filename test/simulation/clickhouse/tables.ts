@@ -11,12 +11,8 @@ export interface Tables {
   insert(table: string, rows: readonly Row[]): void
   /** Rows as FINAL shows them, in the order of their first insert. */
   rows(table: string): Row[]
-  /** ALTER TABLE ... DELETE WHERE, of one user. */
-  remove(table: string, user: string, isGone: (row: Row) => boolean): void
-  /** A moment, to be asked about later. */
-  mark(): number
-  /** Whether rows of the user were removed from the table since. */
-  removedSince(mark: number, table: string, user: unknown): boolean
+  /** ALTER TABLE ... DELETE WHERE. */
+  remove(table: string, isGone: (row: Row) => boolean): void
   /** All as it is now, to be put back by calling it. */
   backup(): () => void
   /** Called after each insert that was applied. */
@@ -29,7 +25,6 @@ export function createTables(): Tables {
   const held = new Map<string, Map<string, Row>>()
   for (const name of schemas.keys()) held.set(name, new Map())
 
-  const removals: string[] = []
   const tables: Tables = {
     insert(name, rows) {
       const schema = schemas.get(name)
@@ -44,13 +39,10 @@ export function createTables(): Tables {
       const rows = [...held.get(name)!.values()]
       return deleted === '' ? rows : rows.filter(row => row[deleted] !== 1)
     },
-    remove(name, user, isGone) {
+    remove(name, isGone) {
       const table = held.get(name)!
-      removals.push(`${name} ${user}`)
       for (const [key, row] of table) if (isGone(row)) table.delete(key)
     },
-    mark: () => removals.length,
-    removedSince: (mark, name, user) => removals.lastIndexOf(`${name} ${user}`) >= mark,
     backup() {
       const copies = [...held].map(([name, rows]) => [name, new Map(rows)] as const)
       return () => {
