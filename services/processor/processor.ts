@@ -10,6 +10,7 @@ import type { ProcessorMeter, RestoredFrom } from './meter.ts'
 import { createPartition, type Partition } from './partition.ts'
 import { persist } from './persist.ts'
 import { type PreviousEpoch, restore, resume } from './restore.ts'
+import { startSweeping, sweepIntervalMs } from './sweep.ts'
 
 export interface ProcessorOptions {
   readonly log: Log
@@ -34,6 +35,8 @@ export interface ProcessorOptions {
   /** It is another's now. */
   readonly closed?: (partition: number) => void
   readonly meter?: ProcessorMeter
+  /** As in sweep.ts; shorter in a simulation. */
+  readonly sweepIntervalMs?: number
 }
 
 export interface Processor {
@@ -122,13 +125,21 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
         .finally(() => beating.delete(partition))
     }
   })
+  const stopSweeping = startSweeping({
+    store,
+    intervalMs: options.sweepIntervalMs ?? sweepIntervalMs,
+    isMine: () => partitions.has(0),
+    failed: error => options.troubled(0, error, 1),
+  })
   return {
     partitions,
     async stop() {
       stopBeating()
+      const swept = stopSweeping()
       const stopped = ownership.stop()
       stopping.abort()
       await stopped
+      await swept
     },
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The tables of the outbox. A delivery is one message to one endpoint; its row of the highest attempt says
- * how it stands: pending (attempt 0) and failed ones go on, all others are at their end. A row is replaced
+ * The tables of the outbox. A delivery is one message to one endpoint; its row of the highest attempt, or the one of
+ * its success, says how it stands: pending (attempt 0) and failed ones go on, all others are at their end. A row is replaced
  * only by a higher version of itself.
  */
 import { isWaitedFor } from '../base/errors.ts'
@@ -25,12 +25,16 @@ export interface DeliveryRow {
   /** Non-null exactly while another attempt is to come. */
   readonly next_at: number | null
   readonly version: number
+  /** Where in the clicks the record stands that made the alert. */
+  readonly epoch: number
+  readonly offset: number
 }
 
-type Stored = Omit<DeliveryRow, 'at' | 'next_at' | 'version'> & {
+type Stored = Omit<DeliveryRow, 'at' | 'next_at' | 'version' | 'offset'> & {
   readonly at: string
   readonly next_at: string | null
   readonly version: string
+  readonly offset: string
 }
 
 export interface Logger {
@@ -51,6 +55,7 @@ function rowOf(stored: Stored): DeliveryRow {
     at: readTime(stored.at),
     next_at: stored.next_at === null ? null : readTime(stored.next_at),
     version: Number(stored.version),
+    offset: Number(stored.offset),
   }
 }
 
@@ -64,7 +69,12 @@ async function inSlices<Row>(
   return rows
 }
 
-const latest = 'ORDER BY attempt DESC, version DESC LIMIT 1 BY message_id, endpoint_id'
+/**
+ * Of the rows of a delivery the one that says how it stands. What was delivered is delivered, though a process that had
+ * lost its partition made one more attempt, which failed.
+ */
+export const latest =
+  "ORDER BY status = 'delivered' DESC, attempt DESC, version DESC LIMIT 1 BY message_id, endpoint_id"
 
 /** How the deliveries of these messages stand, by message id. */
 export async function deliveriesOf(
@@ -86,14 +96,6 @@ export async function openDeliveries(store: Store): Promise<DeliveryRow[]> {
     `SELECT * FROM (SELECT * FROM deliveries ${latest}) WHERE next_at IS NOT NULL`,
   )
   return rows.map(rowOf)
-}
-
-/** To be called when nothing of the user is written any more. */
-export function forgetDeliveries(store: Store, userId: string): Promise<void> {
-  return store.command(
-    'ALTER TABLE deliveries DELETE WHERE user_id = {user:String} SETTINGS mutations_sync = 1',
-    { user: userId },
-  )
 }
 
 /** How often each message of these alerts was tried at each endpoint. */

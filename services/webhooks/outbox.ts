@@ -10,21 +10,21 @@ import { type Fault, faultBook, untilRestart } from '../base/faults.ts'
 import { partitionOf } from '../base/slot.ts'
 import { decodeErasure } from '../log/codec.ts'
 import type { Lease, Log, LogRecord, Owner } from '../log/log.ts'
-import type { AlertRecord } from '../log/record.ts'
+import { type AlertRecord, type Erasure, isTaken } from '../log/record.ts'
+import { erasuresOfUsers, forgetIn } from '../processor/erasures.ts'
 import type { Store } from '../store/store.ts'
 import type { EndpointBook } from './book.ts'
-import type { Courier, Message } from './courier.ts'
+import type { Courier, Delivery, Message } from './courier.ts'
 import {
   type DeliveryRow,
   deliveriesOf,
-  forgetDeliveries,
   type Logger,
   openDeliveries,
   persist,
 } from './deliveries.ts'
 import { voidDeliveries } from './pairs.ts'
 import { advance, openReading, type Reading, saveReading } from './reading.ts'
-import { type Counts, createSights } from './sights.ts'
+import { type Counts, createSights, type Sight } from './sights.ts'
 import { endedRow, endings, freshRow } from './verdict.ts'
 
 export interface Outbox {
@@ -34,6 +34,8 @@ export interface Outbox {
   positions(): ReadonlyMap<number, number>
   /** Of partitions that are read no further, until a restart. */
   faults(): Fault[]
+  /** Whether another process has the partition by now, perhaps without our having heard of it. */
+  isLost(partition: number): boolean
   /** No delivery of it is open any more. */
   ended(message: Message): void
 }
@@ -75,10 +77,11 @@ export function createOutbox(options: Options): Outbox {
     lease: Lease,
   ): Promise<void> {
     const reading = readings.get(partition)!
+    reading.lease = lease
     for (const { records, erased } of untilErasures(batch)) {
       const { offset } = records.at(-1)!
       if (!(await take(reading, records, lease))) return
-      // One that was seen before was done then: his later deliveries are none of its business.
+      // One that was seen before was done then.
       if (erased !== undefined && offset >= reading.seen) await forgetUser(reading, erased, lease)
       if (lease.lost) return
       advance(reading, records.at(-1)!)
@@ -95,7 +98,7 @@ export function createOutbox(options: Options): Outbox {
     batch: readonly LogRecord[],
     lease: Lease,
   ): Promise<boolean> {
-    const sights = reading.firstSights(batch)
+    const sights = await withoutErased(reading.firstSights(batch))
     const ids = sights.map(({ alert }) => alert.messageId)
     const stored = await persist(() => deliveriesOf(store, ids), options)
     const endpoints = await book.enabled()
@@ -112,12 +115,24 @@ export function createOutbox(options: Options): Outbox {
     return true
   }
 
-  /** Ends what goes to the user, an attempt under way being the last, and then drops his rows. */
-  async function forgetUser(reading: Reading, userId: string, lease: Lease): Promise<void> {
-    const his = [...courier.all()].filter(({ message }) => message.alert.userId === userId)
-    await courier.end(his, endings.erased)
-    reading.held = reading.held.filter(({ message }) => message.alert.userId !== userId)
-    if (!lease.lost) await persist(() => forgetDeliveries(store, userId), options)
+  /** A processor that dies before its progress tells an erased user's alerts again, behind his erasure. */
+  async function withoutErased(sights: readonly Sight[]): Promise<Sight[]> {
+    const userIds = sights.map(({ alert }) => alert.userId)
+    const erasures = await persist(() => erasuresOfUsers(store, userIds), options)
+    return sights.filter(({ alert }) => {
+      const erased = erasures(alert.userId)
+      return !erased || !isTaken(erased, alert)
+    })
+  }
+
+  /** Ends what goes to the user of before, an attempt under way being the last, and then drops its rows. */
+  async function forgetUser(reading: Reading, erasure: Erasure, lease: Lease): Promise<void> {
+    const { userId } = erasure
+    const ends = ({ message: { alert } }: Delivery) =>
+      alert.userId === userId && isTaken(erasure, alert)
+    await courier.end([...courier.all()].filter(ends), endings.erased)
+    reading.held = reading.held.filter(delivery => !ends(delivery))
+    if (!lease.lost) await persist(() => forgetIn(store, 'deliveries', userId, erasure), options)
   }
 
   function hold(
@@ -180,10 +195,19 @@ export function createOutbox(options: Options): Outbox {
     if (messages?.get(message.offset) === message) messages.delete(message.offset)
   }
 
+  const isLost = (partition: number) => readings.get(partition)?.lease?.lost !== false
+
   const positions = () =>
     new Map([...readings].map(([partition, { position }]) => [partition, position]))
 
-  return { owner: { open, records, close, failed }, counts, positions, faults: faults.all, ended }
+  return {
+    owner: { open, records, close, failed },
+    counts,
+    positions,
+    faults: faults.all,
+    isLost,
+    ended,
+  }
 }
 
 /** A batch in pieces, each but the last one ending with an erasure. */

@@ -103,6 +103,7 @@ export async function startWebhooks(options: {
     write,
     // A log that does not answer now holds the delivery up, and does not end it.
     readBody: message => persist(() => readBody(log, topic, message), shared),
+    isLost: partition => outbox.isLost(partition),
     onEnd: message => outbox.ended(message),
   })
   const outbox = createOutbox({ ...shared, book, courier, write })
