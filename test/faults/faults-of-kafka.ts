@@ -216,10 +216,6 @@ export const faultsOfKafka: readonly Fault[] = [
         'an error in records stops that partition; the others go on',
         'an error in open stops that partition',
       ),
-      tested(
-        'servers/clickhouse-down.test.ts',
-        'has lost a table, or lets nobody write: a partition waits, says so, and goes on when it is mended',
-      ),
     ],
     missing:
       'The partition stops and says so; no test throws a TypeError in a running processor, and nothing restarts it within 10 s.',
