@@ -10,9 +10,6 @@ import { signatureFault } from '../../services/webhooks/signature.ts'
 /** What a request meets: an answer, a 500, nothing ever, a closed connection. */
 export type Mood = 'well' | 'error' | 'hang' | 'close'
 
-/** An alert that came so soon after it was decided was not held up. */
-export const freshMsMax = 5_000
-
 export interface FaultyReceiver {
   readonly url: string
   /** By message id, the hashes of all bodies that were taken. */
@@ -22,15 +19,18 @@ export interface FaultyReceiver {
   /** The endpoint's secret, once it has one. */
   believe(secret: string): void
   suffer(mood: Mood): void
-  /** Ms from then until an alert came that was not held up; undefined: none did before `toMs`. */
-  freshAfterMs(fromMs: number, toMs: number): number | undefined
+  /**
+   * When, by the steady clock, the first alert was taken that had been decided after `decidedFromMs`, epoch ms, of
+   * those from `fromMs` on; undefined: none has been.
+   */
+  takenSince(fromMs: number, decidedFromMs: number): number | undefined
   stop(): Promise<void>
 }
 
 export async function startFaultyReceiver(): Promise<FaultyReceiver> {
   const bodies = new Map<string, Set<string>>()
   const counts = { taken: 0, repeated: 0, unsigned: 0, failed: 0 }
-  const freshAtMs: number[] = []
+  const taken: { atMs: number; decidedAtMs: number }[] = []
   let secrets: string[] = []
   let mood: Mood = 'well'
 
@@ -58,7 +58,7 @@ export async function startFaultyReceiver(): Promise<FaultyReceiver> {
     if (held) counts.repeated++
     bodies.set(id, (held ?? new Set()).add(hashOf(body)))
     const decidedAtMs = Date.parse(JSON.parse(body.toString()).timestamp)
-    if (wallClock() - decidedAtMs < freshMsMax) freshAtMs.push(steadyClock())
+    taken.push({ atMs: steadyClock(), decidedAtMs })
   }
 
   const server = createServer((request, response) => {
@@ -77,10 +77,8 @@ export async function startFaultyReceiver(): Promise<FaultyReceiver> {
     suffer(next) {
       mood = next
     },
-    freshAfterMs(fromMs, toMs) {
-      const atMs = freshAtMs.find(atMs => atMs >= fromMs && atMs < toMs)
-      return atMs === undefined ? undefined : atMs - fromMs
-    },
+    takenSince: (fromMs, decidedFromMs) =>
+      taken.find(({ atMs, decidedAtMs }) => atMs >= fromMs && decidedAtMs >= decidedFromMs)?.atMs,
     async stop() {
       server.closeAllConnections()
       server.close()

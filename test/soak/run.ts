@@ -10,7 +10,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { brokersForTest } from '../../infra/kafka/broker.ts'
-import { steadyClock } from '../../services/base/time.ts'
+import { steadyClock, wallClock } from '../../services/base/time.ts'
 import { seeded } from '../processor/shop.ts'
 import { clicksTopic, reached } from '../servers/compare.ts'
 import { checkBooks } from './books.ts'
@@ -36,7 +36,7 @@ const periodMs = 20_000
 /** After the last fault everything has so long to come back. */
 const calmMs = 20_000
 const lookIntervalMs = 200
-/** Far above what a backlog of this test takes. */
+/** Far above what anything here takes to come back, or to be folded. */
 const foldMsMax = 600_000
 const documentPath = new URL('../../docs/soak.md', import.meta.url)
 
@@ -49,6 +49,8 @@ function say(text: string): void {
 interface Blow {
   readonly fault: SoakFault
   readonly fromMs: number
+  /** The same as epoch ms. */
+  readonly fromWallMs: number
   readonly overMs: number
 }
 
@@ -58,34 +60,49 @@ async function strikeAll(scene: SoakScene, violations: string[]): Promise<Blow[]
   const chosen = soakFaults.filter(({ kind }) => kind.includes(values.only))
   const sequence = sequenceOf(chosen, chance)
   const blows: Blow[] = []
-  const startedAtMs = steadyClock()
-  for (let nth = 1; ; nth++) {
-    const atMs = startedAtMs + nth * periodMs
-    if (atMs > startedAtMs + durationMs - calmMs) return blows
+  const lastAtMs = steadyClock() + durationMs - calmMs
+  for (let nth = 1, atMs = steadyClock() + periodMs; ; nth++) {
+    if (Math.max(atMs, steadyClock()) > lastAtMs) return blows
     await wait(Math.max(0, atMs - steadyClock()))
     const fault = sequence.next().value as SoakFault
-    const fromMs = steadyClock()
+    const [fromMs, fromWallMs] = [steadyClock(), wallClock()]
+    atMs = fromMs + periodMs
     say(`fault ${nth}: ${fault.kind}`)
     try {
       await fault.strike(scene, chance)
     } catch (error) {
       violations.push(`${fault.kind}: ${(error as Error).message}`)
     }
-    blows.push({ fault, fromMs, overMs: steadyClock() })
+    blows.push({ fault, fromMs, fromWallMs, overMs: steadyClock() })
   }
 }
 
 function struckOf(blows: readonly Blow[], lag: LagWatch, scene: SoakScene): Struck[] {
   const endMs = lag.sights.at(-1)!.atMs
-  return blows.map(({ fault, fromMs, overMs }, nth) => {
+  return blows.map(({ fault, fromMs, fromWallMs, overMs }, nth) => {
     const nextMs = blows[nth + 1]?.fromMs ?? endMs
     const clicks = aftermathOf(lag.sights, fromMs, nextMs)
-    const freshMs = scene.receiver.freshAfterMs(overMs, Number.POSITIVE_INFINITY)
-    const alertsMs = freshMs === undefined ? undefined : overMs - fromMs + freshMs
+    const takenAtMs = scene.receiver.takenSince(overMs, fromWallMs)
+    const alertsMs = takenAtMs && takenAtMs - fromMs
     const recoveredMs = fault.recovers === 'clicks' ? clicks.recoveredMs : alertsMs
     const inTime = recoveredMs !== undefined && fromMs + recoveredMs <= nextMs
     return { kind: fault.kind, recoveredMs, worstLagMs: clicks.worstMs, inTime }
   })
+}
+
+/** What all faults did; waits until clicks and alerts have come back, or too long. */
+async function untilBack(
+  blows: readonly Blow[],
+  lag: LagWatch,
+  scene: SoakScene,
+): Promise<Struck[]> {
+  const givenUpAtMs = steadyClock() + foldMsMax
+  for (;;) {
+    const struck = struckOf(blows, lag, scene)
+    const isBack = struck.every(({ recoveredMs }) => recoveredMs !== undefined)
+    if (isBack || steadyClock() > givenUpAtMs) return struck
+    await wait(lookIntervalMs)
+  }
 }
 
 /** False: it was given up. */
@@ -111,12 +128,15 @@ async function soak(ground: Ground): Promise<Report> {
   say(`all runs; ${rate} clicks/s for ${values.minutes} min${topRate ? `, of ${topRate}` : ''}`)
   const sender = createSender(scene.collectorUrls, seed)
   const lag = watchLag(scene.store, sender.waitingMs)
-  const [blows] = await Promise.all([strikeAll(scene, violations), sender.run(rate, durationMs)])
-  say('all clicks are confirmed; now the collectors end, and the rest is folded')
-  const struck = struckOf(blows, lag, scene)
+  const [blows] = await Promise.all([
+    strikeAll(scene, violations),
+    sender.run(rate, wait(durationMs)),
+  ])
+  say('all clicks are confirmed; now what is not back yet')
+  const struck = await untilBack(blows, lag, scene)
   await lag.stop()
   for (const { kind, recoveredMs } of struck)
-    if (recoveredMs === undefined) violations.push(`${kind}: nothing came back until the end`)
+    if (recoveredMs === undefined) violations.push(`${kind}: nothing came back`)
   const ends = await endOf(scene, sender, violations)
   const memoryPeakBytes: Record<string, number> = {}
   for (const service of servicesOf(scene)) {

@@ -115,7 +115,8 @@ export async function prepareGround(brokers: Brokers): Promise<Ground> {
   }
 }
 
-async function appendRule(log: KafkaLog): Promise<void> {
+/** Onto each partition, the settings and the rule of the soak. */
+export async function appendRule(log: KafkaLog): Promise<void> {
   const records = [
     encodeRecord({ kind: 'settings', revision: 1000, settings: JSON.stringify(settings) }),
     encodeRecord({ kind: 'rule', revision: 1, rule: JSON.stringify(rule) }),

@@ -46,8 +46,8 @@ export interface Sender {
   }
   /** The age of the oldest click that no collector has confirmed yet; 0: all are. */
   waitingMs(): number
-  /** Clicks at this rate for so long; resolves when all that were made are confirmed. */
-  run(clicksPerSecond: number, durationMs: number): Promise<void>
+  /** Clicks at this rate until `ended` settles; resolves when all that were made are confirmed. */
+  run(clicksPerSecond: number, ended: Promise<unknown>): Promise<void>
 }
 
 export function createSender(collectorUrls: readonly string[], seed: number): Sender {
@@ -95,20 +95,22 @@ export function createSender(collectorUrls: readonly string[], seed: number): Se
       const oldest = Math.min(...[...underWay, ...waiting.slice(0, 1)].map(of => of.madeAtMs))
       return oldest === Number.POSITIVE_INFINITY ? 0 : steadyClock() - oldest
     },
-    async run(clicksPerSecond, durationMs) {
+    async run(clicksPerSecond, ended) {
       const startedAtMs = steadyClock()
       let made = 0
       isMaking = true
+      const end = () => {
+        isMaking = false
+      }
+      ended.then(end, end)
       const carrying = Array.from({ length: requestsMax }, carry)
-      for (;;) {
+      while (isMaking) {
         const elapsedMs = steadyClock() - startedAtMs
-        if (elapsedMs >= durationMs) break
         const due = Math.floor((clicksPerSecond * elapsedMs) / 1000) - made
         make(due)
         made += due
         await wait(beatMs)
       }
-      isMaking = false
       await Promise.all(carrying)
     },
   }
