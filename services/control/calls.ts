@@ -62,9 +62,18 @@ export interface ProjectFacts {
 }
 
 export function projectCalls(project: Project) {
+  return {
+    ...lookingCalls(project),
+    ...ruleCalls(project),
+    ...endpointCalls(project),
+    ...changingCalls(project),
+    ...clicksCalls(project),
+  }
+}
+
+/** What the project is and holds. */
+function lookingCalls(project: Project) {
   const { log, store, clicksTopic, partitions } = project
-  const appendTo = (partition: number, records: readonly NewRecord[]) =>
-    log.append(clicksTopic, partition, records)
   return {
     async facts(): Promise<ProjectFacts> {
       const { directory, epoch } = project
@@ -77,6 +86,29 @@ export function projectCalls(project: Project) {
       return readStanding(store, clicksTopic)
     },
 
+    async explain({ userId }: { userId: string }): Promise<Explanation> {
+      await project.caughtUp()
+      return explainUser(project, userId)
+    },
+
+    /** Compares the tables with the clicks, as of where the tables are, and keeps what it finds. */
+    async audit(): Promise<KeptAudit> {
+      return auditAndKeep({ ...project, topic: clicksTopic }, wallClock)
+    },
+
+    /** Of a project in one process: its servers are looked at without opening a project. */
+    async examine(): Promise<readonly Check[]> {
+      const { alertsTopic, clock, replay } = project
+      const places = { log, store, clicksTopic, alertsTopic, partitions }
+      const checks = await examineProject({ ...places, clock, wallClock, replay })
+      return [...checks, ...(await examineDirectory(project.directory))]
+    },
+  }
+}
+
+function ruleCalls(project: Project) {
+  const { store } = project
+  return {
     /** Adds or changes all rules of a text, or none; says which of them are new. */
     async applyRules({ text }: { text: string }): Promise<{ id: string; changed: boolean }[]> {
       const values = readRuleValues(text)
@@ -100,7 +132,12 @@ export function projectCalls(project: Project) {
     },
 
     listRules: async () => listRules(store),
+  }
+}
 
+function endpointCalls(project: Project) {
+  const { store } = project
+  return {
     async addEndpoint({ url }: { url: string }) {
       const there = (await listEndpoints(store)).find(endpoint => endpoint.url === url)
       if (there)
@@ -119,27 +156,15 @@ export function projectCalls(project: Project) {
       await removeEndpoint(store, id, wallClock())
       await project.endpointsChanged()
     },
+  }
+}
 
-    async explain({ userId }: { userId: string }): Promise<Explanation> {
-      await project.caughtUp()
-      return explainUser(project, userId)
-    },
-
-    /** Compares the tables with the clicks, as of where the tables are, and keeps what it finds. */
-    async audit(): Promise<KeptAudit> {
-      return auditAndKeep({ ...project, topic: clicksTopic }, wallClock)
-    },
-
+/** What changes the project as a whole, or takes something out of it. */
+function changingCalls(project: Project) {
+  const { partitions } = project
+  return {
     async erase({ userId }: { userId: string }): Promise<Erased> {
       return eraseUser(project, userId)
-    },
-
-    /** Of a project in one process: its servers are looked at without opening a project. */
-    async examine(): Promise<readonly Check[]> {
-      const { alertsTopic, clock, replay } = project
-      const places = { log, store, clicksTopic, alertsTopic, partitions }
-      const checks = await examineProject({ ...places, clock, wallClock, replay })
-      return [...checks, ...(await examineDirectory(project.directory))]
     },
 
     async grow({ partitions: wanted }: { partitions: number }): Promise<void> {
@@ -147,10 +172,16 @@ export function projectCalls(project: Project) {
     },
 
     async live(): Promise<void> {
-      await goLive({ partitions, append: appendTo }, project.clock())
+      await goLive({ partitions, append: appendTo(project) }, project.clock())
       await project.caughtUp()
     },
+  }
+}
 
+/** The clicks, record by record, and what an import tells of them. */
+function clicksCalls(project: Project) {
+  const { log, store, clicksTopic } = project
+  return {
     /** Of the clicks. */
     async bounds({ partition }: { partition: number }) {
       return log.bounds(clicksTopic, partition)
@@ -180,7 +211,7 @@ export function projectCalls(project: Project) {
         key,
         value: value === null ? null : Buffer.from(value, 'base64'),
       }))
-      return appendTo(input.partition, records)
+      return appendTo(project)(input.partition, records)
     },
 
     async rejectRows({ rows }: { rows: readonly WireReject[] }): Promise<void> {
@@ -192,6 +223,11 @@ export function projectCalls(project: Project) {
       return importVerdicts(store, from)
     },
   }
+}
+
+function appendTo({ log, clicksTopic }: Project) {
+  return (partition: number, records: readonly NewRecord[]) =>
+    log.append(clicksTopic, partition, records)
 }
 
 export type ProjectCalls = ReturnType<typeof projectCalls>

@@ -36,9 +36,16 @@ interface Failure {
   readonly passes: boolean
 }
 
+/** One that has no answer yet. */
+interface Call {
+  readonly doing: string
+  /** By the steady clock. */
+  readonly sinceMs: number
+}
+
 export function watchStore(store: Store, clock: () => number = steadyClock): Watch {
   const failures = new Map<string, Failure>()
-  const running = new Set<{ readonly doing: string; readonly sinceMs: number }>()
+  const running = new Set<Call>()
 
   function forgetPassed(): void {
     for (const [key, { passes, triedAtMs }] of failures)
@@ -77,18 +84,6 @@ export function watchStore(store: Store, clock: () => number = steadyClock): Wat
     return [...first.values()]
   }
 
-  function silent(): Fault[] {
-    const oldest = new Map<string, number>()
-    for (const { doing, sinceMs } of running)
-      if (!oldest.has(doing)) oldest.set(doing, clock() - sinceMs)
-    const long = [...oldest].filter(([, forMs]) => forMs >= silentMsMin)
-    return long.map(([doing, forMs]) => ({
-      what: `ClickHouse has not answered ${doing} for ${Math.floor(forMs / 1000)} s`,
-      sinceMs: wallClock() - forMs,
-      next: 'Ebb waits.',
-    }))
-  }
-
   let probing = false
   const probed = () => {
     probing = false
@@ -105,7 +100,7 @@ export function watchStore(store: Store, clock: () => number = steadyClock): Wat
   }
   return {
     store: observed,
-    faults: () => [...failed(), ...silent()],
+    faults: () => [...failed(), ...silentFaults(running, clock())],
     probe() {
       if (probing) return
       probing = true
@@ -113,6 +108,19 @@ export function watchStore(store: Store, clock: () => number = steadyClock): Wat
       observed.query('SELECT 1').then(probed, probed)
     },
   }
+}
+
+/** Of calls that have had no answer for long; `nowMs` by the steady clock. */
+function silentFaults(running: Iterable<Call>, nowMs: number): Fault[] {
+  const oldest = new Map<string, number>()
+  for (const { doing, sinceMs } of running)
+    if (!oldest.has(doing)) oldest.set(doing, nowMs - sinceMs)
+  const long = [...oldest].filter(([, forMs]) => forMs >= silentMsMin)
+  return long.map(([doing, forMs]) => ({
+    what: `ClickHouse has not answered ${doing} for ${Math.floor(forMs / 1000)} s`,
+    sinceMs: wallClock() - forMs,
+    next: 'Ebb waits.',
+  }))
 }
 
 function wordsOf(error: unknown): string {
