@@ -1,6 +1,6 @@
 /**
  * Virtual time: one queue of events, by time and then by chance of the seed. One event fires at a time, and all that
- * it sets off is through before the next: promises and ticks of Node are drained by one real turn of the event loop.
+ * it sets off is through before the next: Node drains promises and ticks between two immediates.
  * Whatever the services wait for is resolved by an event and by nothing else, so one seed gives one trace.
  *
  * Every event belongs to a life, a process of the simulation, or to the world around (null). What runs because an
@@ -47,6 +47,8 @@ export interface Scheduler {
   trace(): string
 }
 
+/** Between two immediates Node drains promises and ticks; so many of them share one round of the event loop. */
+const turnsAtOnce = 64
 /** The trace is hashed in pieces of so many characters. */
 const tracePieceLength = 32_768
 
@@ -92,21 +94,32 @@ export function createScheduler(chance: Chance, tell?: (line: string) => void): 
     note,
     run(isOver) {
       return new Promise((resolve, reject) => {
+        let ended = false
+        let planned = 0
+        const end = (settle: () => void) => {
+          ended = true
+          settle()
+        }
         const step = () => {
+          planned--
+          if (ended) return
           try {
             current = null
             const event = isOver() ? undefined : next()
-            if (!event) return resolve()
+            if (!event) return end(resolve)
             nowMs = event.timeMs
             current = event.life
             note(`${nowMs.toFixed(3)} ${event.life?.name ?? 'world'} ${event.label}`)
             event.fire()
           } catch (error) {
-            return reject(error)
+            return end(() => reject(error))
           }
-          setImmediate(step)
+          if (planned === 0) planTurns()
         }
-        step()
+        const planTurns = () => {
+          for (; planned < turnsAtOnce; planned++) setImmediate(step)
+        }
+        planTurns()
       })
     },
     trace() {
