@@ -1,5 +1,5 @@
 /** Clicks in Avro. Reading one is the hot path of the processor: no closure, no spread, no second object. */
-import { frameBytes } from './avro.ts'
+import { frame, frameBytes } from './avro.ts'
 import {
   begin,
   finish,
@@ -15,9 +15,12 @@ import { userIdFault } from './segment.ts'
 
 export const clickSchemaIdOld = 1
 export const clickSchemaId = 2
+/** Of clicks that an earlier epoch judged. */
+export const clickSchemaIdJudged = 3
 
 /**
- * The Click of a framed value whose writer used schema 1 or 2; schema 1 ends before `imported` and `context`.
+ * The Click of a framed value whose writer used schema 1, 2 or 3; schema 1 ends before `imported` and `context`,
+ * schema 3 goes on with `clock`.
  * Agrees with avsc's resolver (a property test says so), at 1.3 times its speed. Throws on bytes that are none.
  */
 export function readClick(value: Buffer, schemaId: number): Click {
@@ -38,12 +41,13 @@ export function readClick(value: Buffer, schemaId: number): Click {
   const properties = readText()
   let imported = false
   let context = ''
-  if (schemaId === clickSchemaId) {
+  if (schemaId !== clickSchemaIdOld) {
     imported = readBoolean()
     context = readText()
   }
+  const judgedMs = schemaId === clickSchemaIdJudged ? readLong() : undefined
   finish()
-  return {
+  const click: Click = {
     kind: 'click',
     eventId,
     userId,
@@ -61,6 +65,13 @@ export function readClick(value: Buffer, schemaId: number): Click {
     context,
     imported,
   }
+  return judgedMs === undefined ? click : { ...click, judgedMs }
+}
+
+export function frameClick(click: Click): Buffer {
+  const fields = clickFields(click)
+  if (click.judgedMs === undefined) return frame(clickSchemaId, fields)
+  return frame(clickSchemaIdJudged, { ...fields, clock: click.judgedMs })
 }
 
 /** The fields as schema 2 names them. */
@@ -94,11 +105,12 @@ export function fieldFault(field: string, fault: string | undefined): string | u
 
 /** What breaks the promises of a Click, as a sentence; undefined for a good one. */
 export function clickFault(click: Click): string | undefined {
-  const { receivedAtMs, value } = click
+  const { receivedAtMs, value, judgedMs } = click
   return (
     fieldFault('user_id', userIdFault(click.userId)) ??
     fieldFault('timestamp', timeFault(click.timestampMs)) ??
     fieldFault('received_at', receivedAtMs === null ? undefined : timeFault(receivedAtMs)) ??
+    fieldFault('clock', judgedMs === undefined ? undefined : timeFault(judgedMs)) ??
     (value === null || Number.isFinite(value) ? undefined : 'value: must be finite')
   )
 }

@@ -14,10 +14,11 @@ import { assert } from '../base/errors.ts'
 import { frame, frameBytes, unframe } from './avro.ts'
 import {
   clickFault,
-  clickFields,
   clickSchemaId,
+  clickSchemaIdJudged,
   clickSchemaIdOld,
   fieldFault,
+  frameClick,
   readClick,
   timeFault,
 } from './click.ts'
@@ -36,7 +37,7 @@ export function encodeRecord(record: ClicksRecord): Buffer {
   assert(fault === undefined, `a ${record.kind} keeps its promises when written: ${fault}`)
   if (record.kind !== 'click') return frameControl(record)
   assert(record.receivedAtMs !== null, 'a click on the log carries its writer’s stamp')
-  return frame(clickSchemaId, clickFields(record))
+  return frameClick(record)
 }
 
 export function decodeRecord(value: Buffer | null): ClicksRecord | Dead {
@@ -47,7 +48,9 @@ export function decodeRecord(value: Buffer | null): ClicksRecord | Dead {
   let record: ClicksRecord | undefined
   try {
     record =
-      schemaId === clickSchemaId || schemaId === clickSchemaIdOld
+      schemaId === clickSchemaId ||
+      schemaId === clickSchemaIdOld ||
+      schemaId === clickSchemaIdJudged
         ? readClick(value, schemaId)
         : readControl(value, schemaId)
   } catch (error) {

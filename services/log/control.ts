@@ -15,6 +15,7 @@ export const schemaIds = {
   erase: 16,
   live: 17,
   seal: 18,
+  standing: 20,
 } as const
 
 type Of<Kind extends Control['kind']> = Extract<Control, { kind: Kind }>
@@ -34,6 +35,8 @@ function controlFields(record: Control): object {
       return { user_id: record.userId, segments: record.segments, scores: record.scores }
     case 'erase':
       return { user_id: record.userId }
+    case 'standing':
+      return { user_id: record.userId, standing: record.standing }
     default:
       return record // Rule, cutoffs, model and settings are named as their schemas name them.
   }
@@ -60,6 +63,10 @@ export function readControl(value: Buffer, schemaId: number): Control | undefine
       return { ...unframe<Of<'settings'>>(schemaId, value), kind: 'settings' }
     case schemaIds.erase:
       return { kind: 'erase', userId: unframe<{ user_id: string }>(schemaId, value).user_id }
+    case schemaIds.standing: {
+      const fields = unframe<{ user_id: string; standing: string }>(schemaId, value)
+      return { kind: 'standing', userId: fields.user_id, standing: fields.standing }
+    }
     case schemaIds.audience:
       return readAudience(value)
     default:
@@ -98,6 +105,7 @@ export function controlFault(record: Control): string | undefined {
         finiteFault(Object.values(record.scores))
       )
     case 'erase':
+    case 'standing':
       return fieldFault('user_id', userIdFault(record.userId))
     case 'rule':
     case 'settings':

@@ -27,6 +27,8 @@ export interface Click {
   /** JSON object, or empty for none. */
   readonly context: string
   readonly imported: boolean
+  /** Only of a click that an earlier epoch judged: the partition's clock at that, by which it is judged again. */
+  readonly judgedMs?: number
 }
 
 export type Control =
@@ -56,6 +58,7 @@ export type Control =
       readonly scores: Readonly<Record<string, number>>
     }
   | { readonly kind: 'erase'; readonly userId: string }
+  | { readonly kind: 'standing'; readonly userId: string; readonly standing: string }
 
 export type ClicksRecord = Click | Control
 

@@ -76,6 +76,10 @@ function lineOf(input: Input, value: Buffer): string | undefined {
       return JSON.stringify({ rule: JSON.parse(control.rule) })
     case 'settings':
       return JSON.stringify({ settings: JSON.parse(control.settings) })
+    case 'standing': {
+      const standing = { userId: control.userId, ...JSON.parse(control.standing) }
+      return JSON.stringify({ standing })
+    }
     case 'cutoffs':
     case 'model':
     case 'audience':
@@ -104,6 +108,7 @@ function clickLine(click: Click, fallbackId: string, logTimeMs: number): string 
     event: click.name === '' ? undefined : click.name,
     properties: propertiesOf(click),
     imported: click.imported || undefined,
+    judged: click.judgedMs,
   })
 }
 

@@ -2,6 +2,7 @@
 import { decodeRecord } from '../log/codec.ts'
 import type { LogRecord } from '../log/log.ts'
 import type { Click, Control, Dead } from '../log/record.ts'
+import { isObject } from '../log/segment.ts'
 import type { FoldControl } from './fold/control.ts'
 import { parseControl } from './fold/input.ts'
 import type { Position } from './fold/state.ts'
@@ -25,7 +26,7 @@ export function readInput(stored: LogRecord, skewMs: number, placeId: string): I
     offset: stored.offset,
     clockMs: arrivalMs,
     arrivalMs,
-    refusesPast: true,
+    refusesPast: record.kind !== 'click' || record.judgedMs === undefined,
     fallbackId: placeId,
   }
   if (record.kind === 'click') return { record, position }
@@ -36,11 +37,13 @@ export function readInput(stored: LogRecord, skewMs: number, placeId: string): I
 /**
  * When a record came in: the earlier of what the log and its writer say, the writer being allowed to be
  * ahead by the skew. So neither a broker nor a collector with a wrong clock alone can move time. An
- * imported click counts with its own time; control records but Tick and Live with none.
+ * imported click counts with its own time, one that is judged again with the clock it was judged by;
+ * control records but Tick and Live with none.
  */
 function arrivalOf(record: Click | Control, appendMs: number, skewMs: number): number {
   switch (record.kind) {
     case 'click':
+      if (record.judgedMs !== undefined) return record.judgedMs
       if (record.imported) return record.timestampMs
       return record.receivedAtMs === null
         ? appendMs
@@ -75,6 +78,12 @@ function controlOf(record: Control): FoldControl | Dead {
     }
     case 'erase':
       return parsedControl('erase', { userId: record.userId }, noTime)
+    case 'standing': {
+      const standing = parseJson(record.standing)
+      if (!isObject(standing))
+        return { kind: 'dead', reason: 'control', detail: 'standing: must be an object' }
+      return parsedControl('standing', { ...standing, userId: record.userId }, noTime)
+    }
   }
 }
 

@@ -4,13 +4,16 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { avroType, frame, frameBytes } from '../../services/log/avro.ts'
 import {
+  clickFault,
   clickFields,
   clickSchemaId,
+  clickSchemaIdJudged,
   clickSchemaIdOld,
+  frameClick,
   readClick,
 } from '../../services/log/click.ts'
-import type { Click } from '../../services/log/record.ts'
-import { anyClick } from './records.ts'
+import { type Click, timeMsMax } from '../../services/log/record.ts'
+import { anyClick, click as oneClick } from './records.ts'
 
 const reader = avroType(clickSchemaId)
 const resolver = reader.createResolver(avroType(clickSchemaIdOld))
@@ -36,6 +39,22 @@ test('a random click of either schema reads as avsc reads it', () => {
     }),
     { numRuns: 1000 },
   )
+})
+
+test('a click that was judged before keeps its clock, and reads as avsc reads it', () => {
+  fc.assert(
+    fc.property(anyClick, fc.integer({ min: 0, max: timeMsMax }), (click, judgedMs) => {
+      const value = frameClick({ ...click, judgedMs })
+      const { clock, ...fields } = avroType(clickSchemaIdJudged).fromBuffer(
+        value.subarray(frameBytes),
+      )
+      const read = readClick(value, clickSchemaIdJudged)
+      assert.deepEqual(read, { ...click, judgedMs })
+      assert.deepEqual([clickFields(read), read.judgedMs], [fields, clock])
+    }),
+  )
+  const late = { ...oneClick, judgedMs: timeMsMax + 1 }
+  assert.equal(clickFault(late), 'clock: must be from 1970 to 2100')
 })
 
 /** A click's bytes, cut, or with some bytes changed, or with some behind. */

@@ -79,7 +79,7 @@ test('a tombstone is dead: null', () => {
 })
 
 test('an unknown schema id is dead: schema, with the id', () => {
-  for (const id of [0, 3, 19, 30, 999, -1]) {
+  for (const id of [0, 4, 19, 30, 999, -1]) {
     const value = Buffer.alloc(20)
     value.writeInt32BE(id, 1)
     const record = decodeRecord(value)

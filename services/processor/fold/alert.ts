@@ -159,7 +159,7 @@ export function endSilences(
   return ended.length > 0
 }
 
-function endSilence(
+export function endSilence(
   state: PartitionState,
   user: User,
   rule: Rule,

@@ -4,10 +4,13 @@ import type { FoldControl } from './control.ts'
 import { guardClock } from './guard.ts'
 import type { PartitionState } from './state.ts'
 
-/** From the first imported click until they are over, for good, imports let sessions close but no timer fire. */
+/**
+ * From the first imported click until they are over, for good, imports let sessions close but no timer fire. A click
+ * that is judged again is one of them.
+ */
 export function noteImports(state: PartitionState, record: Click | FoldControl): void {
   if (record.kind === 'live') state.imports = 'over'
-  else if (record.kind === 'click' && record.imported) {
+  else if (record.kind === 'click' && (record.imported || record.judgedMs !== undefined)) {
     if (state.imports === 'none') state.imports = 'running'
   } else if (state.imports === 'running' && (record.kind === 'click' || record.kind === 'tick'))
     state.imports = 'over'

@@ -7,6 +7,7 @@ import type { Effects } from './effects.ts'
 import type { Model } from './expected.ts'
 import { nextRule, type RuleText } from './rule.ts'
 import { changeSettings } from './settings.ts'
+import { type TakenOver, takeOver } from './standing.ts'
 import { type PartitionState, touch, userOf } from './state.ts'
 import { armTimers, standingOf } from './timer.ts'
 
@@ -35,6 +36,7 @@ export type FoldControl =
       readonly scores: Readonly<Record<string, number>>
     }
   | { readonly kind: 'erase'; readonly userId: string }
+  | TakenOver
 
 /** What a revision belongs to: each is held apart. */
 export function revisionKey(record: FoldControl): string | undefined {
@@ -77,6 +79,9 @@ export function applyControl(state: PartitionState, record: FoldControl, effects
       break
     case 'erase':
       applyErase(state, record.userId, effects)
+      break
+    case 'standing':
+      takeOver(state, record, effects)
       break
   }
 }

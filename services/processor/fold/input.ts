@@ -5,6 +5,7 @@ import { type Model, modelFault } from './expected.ts'
 import { toMinor } from './money.ts'
 import { parseRule, RuleFault } from './rule.ts'
 import { changeSettings, defaultSettings } from './settings.ts'
+import { parseStanding } from './standing.ts'
 
 /** A control record with the time it says, NaN where it says none; or what is wrong with it. */
 export type Parsed = { readonly control: FoldControl; readonly timeMs: number } | string
@@ -18,6 +19,7 @@ export const controlKeys = [
   'audience',
   'settings',
   'erase',
+  'standing',
 ] as const
 export type ControlKey = (typeof controlKeys)[number]
 
@@ -48,6 +50,10 @@ export function parseControl(key: ControlKey, value: unknown, revision: number):
     }
     case 'audience':
       return parseAudience(value)
+    case 'standing': {
+      const control = parseStanding(value)
+      return typeof control === 'string' ? control : { control, timeMs: noTime }
+    }
     case 'erase': {
       if (!isObject(value)) return 'erase: must be an object'
       const fault = userIdFault(value.userId)

@@ -50,13 +50,23 @@ function parseLine(text: string, clock: PipeOptions['clock']): Line {
 function parseClick(json: Readonly<Record<string, unknown>>, clock: PipeOptions['clock']): Line {
   const click = parseSegment(json)
   if (click.kind === 'dead') return { dead: click.detail }
-  let logTimeMs = Number.NaN
-  if (json.logTime !== undefined && json.logTime !== null) {
-    logTimeMs = parseTime(json.logTime)
-    if (Number.isNaN(logTimeMs)) return { dead: `logTime: ${timeRule}` }
+  const logTimeMs = timeOf(json.logTime)
+  if (logTimeMs === undefined) return { dead: `logTime: ${timeRule}` }
+  const judgedMs = timeOf(json.judged)
+  if (judgedMs === undefined) return { dead: `judged: ${timeRule}` }
+  if (!Number.isNaN(judgedMs)) {
+    const clockMs = clock === 'ticks' ? Number.NaN : judgedMs
+    return { record: { ...click, judgedMs }, clockMs, arrivalMs: Number.NaN }
   }
   const arrivalMs = clock === 'log' ? logTimeMs : (click.receivedAtMs ?? Number.NaN)
   return { record: click, clockMs: clockOf(click, clock, logTimeMs), arrivalMs }
+}
+
+/** NaN where none is given; undefined for what is no time. */
+function timeOf(value: unknown): number | undefined {
+  if (value === undefined || value === null) return Number.NaN
+  const timeMs = parseTime(value)
+  return Number.isNaN(timeMs) ? undefined : timeMs
 }
 
 /** Where a click moves the clock; NaN: nowhere. */
