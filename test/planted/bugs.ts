@@ -30,8 +30,8 @@ export const bugs: readonly Bug[] = [
     name: 'progress before rows',
     breaks: 'I1 I5',
     file: flush,
-    from: '  await appendAlerts(target, batch)\n',
-    to: "  await insert(store, 'progress', [progressRow(target, place, state, reached)])\n  await appendAlerts(target, batch)\n",
+    from: '  await appendAlerts(target, batch, { ...place, offset: state.offset })\n',
+    to: "  await insert(store, 'progress', [progressRow(target, place, state, reached)])\n  await appendAlerts(target, batch, { ...place, offset: state.offset })\n",
   },
   {
     name: 'users before their clicks and sessions',
@@ -44,8 +44,8 @@ export const bugs: readonly Bug[] = [
     name: 'alerts to their log last',
     breaks: 'I3',
     file: flush,
-    from: '  await appendAlerts(target, batch)\n',
-    to: '  queueMicrotask(() => void appendAlerts(target, batch).catch(() => {}))\n',
+    from: '  await appendAlerts(target, batch, { ...place, offset: state.offset })\n',
+    to: '  queueMicrotask(() => void appendAlerts(target, batch, { ...place, offset: state.offset }).catch(() => {}))\n',
   },
   {
     name: 'progress by wall time: a zombie takes it back',
