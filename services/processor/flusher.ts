@@ -10,10 +10,12 @@ import { persist } from './persist.ts'
 import type { Place } from './rows.ts'
 
 /**
- * How long gathered rows wait at most, from the end of the flush before; and progress alone, where nothing else changed.
- * Alerts wait as rows do: where many fire, a flush for each would leave ClickHouse little time for anything else.
+ * Flushes begin when the clock has passed a multiple of it: at the same moments for all partitions of a process, so
+ * that their rows go together (store/joined.ts). Alerts wait as rows do: where many fire, a flush for each would leave
+ * ClickHouse little time for anything else.
  */
-const rowsAgeMsMax = 500
+const flushIntervalMs = 800
+/** How long progress waits, where nothing else changed. */
 const progressAgeMsMax = 5_000
 
 export interface FlusherOptions {
@@ -59,9 +61,9 @@ export function createFlusher(options: FlusherOptions): Flusher {
       const { nextOffset, flushedOffset, batch } = folded
       const size = batchSize(batch)
       if (nextOffset < flushedOffset || (nextOffset === flushedOffset && size === 0)) return false
-      const ageMs = steadyClock() - flushedAtMs
-      if (size === 0 && state.dirty.length === 0) return ageMs >= progressAgeMsMax
-      return ageMs >= rowsAgeMsMax
+      const nowMs = steadyClock()
+      if (size === 0 && state.dirty.length === 0) return nowMs - flushedAtMs >= progressAgeMsMax
+      return Math.floor(nowMs / flushIntervalMs) > Math.floor(flushedAtMs / flushIntervalMs)
     },
     async flush(lease) {
       if (folded.nextOffset < folded.flushedOffset) forgetGathered(folded)

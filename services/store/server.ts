@@ -5,6 +5,7 @@ import { ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import { EbbError } from '../base/errors.ts'
 import { quotedName } from './connection.ts'
 import { storeError } from './failure.ts'
+import { joinInserts } from './joined.ts'
 import { scannedRows } from './scan.ts'
 import { maintenance, reading, writing } from './settings.ts'
 import type { Params, Store } from './store.ts'
@@ -46,12 +47,13 @@ export async function openServerStore(options: {
         const { stream } = await client.exec({ ...request, query_params: params })
         return scannedRows(await buffer(stream), columns)
       }),
-    insert: (table, rows) =>
+    insert: joinInserts((table, rows) =>
       ask(`rows of ${table}`, async () => {
         if (rows.length === 0) return
         const request = { table, format: 'JSONEachRow', clickhouse_settings: writing } as const
         await client.insert({ ...request, values: rows })
       }),
+    ),
     command: (sql, params = {}) =>
       ask('a command', async () => {
         const request = { query: sql, clickhouse_settings: maintenance }
