@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { faults } from './faults.ts'
 import { seedsOf, standingOf } from './proof.ts'
-import { patternOf } from './prove.ts'
+import { behindIn, patternOf } from './prove.ts'
 import { resultsIn, withTable } from './table.ts'
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8')
@@ -51,10 +51,23 @@ test('a title chooses its test and no other', () => {
   assert.doesNotMatch('a good title: any', pattern)
 })
 
+test('of what several scenes tell the worst counts', () => {
+  const tap = [
+    '    # tables behind: 4100 ms at most, up to date again after 2500 ms',
+    'ok 1 - some test',
+    '# tables behind: 300 ms at most, up to date again after 9000 ms',
+  ]
+  assert.deepEqual(behindIn(tap.join('\n')), { worstMs: 4100, recoveredMs: 9000 })
+  assert.equal(behindIn('ok 1 - some test'), undefined)
+})
+
 test('docs/faults.md has this table, and keeps the results of rows that did not run', () => {
   const document = read('../../docs/faults.md')
   assert.equal(withTable(document, faults, resultsIn(document)), document)
-  const result = { result: 'passed (quick)', seconds: '1.5', date: '2026-11-21' }
+  const result = {
+    ...{ result: 'passed (quick)', runs: '5 simulated, 2 tests', recovered: '3.1', behind: '4.2' },
+    ...{ seconds: '1.5', date: '2026-11-21' },
+  }
   const changed = withTable(document, faults, resultsIn(document).set(5, result))
   assert.deepEqual(resultsIn(changed).get(5), result)
   assert.deepEqual(resultsIn(changed).get(7), resultsIn(document).get(7))

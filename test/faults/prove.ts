@@ -1,5 +1,6 @@
 /** Runs what a row names: seeds of the simulator, and tests by their titles, one at a time. */
 import { execFile } from 'node:child_process'
+import type { Behind } from '../servers/behind.ts'
 import { type Fault, type Simulated, seedsOf, type Tested } from './proof.ts'
 
 const root = new URL('../../', import.meta.url).pathname
@@ -11,10 +12,26 @@ const longSeeds = 100
 const quickCheckpoints = ['20', '60', '100', '140', '180']
 const quickPairs = ['20,60', '60,75', '100,130', '140,145', '180,220']
 /** The durations that tests know: 10 minutes without ClickHouse, 40 kills of it. */
-const longDurations = { EBB_FAULT_MS: '600000', EBB_KILLS: '40' }
+const longDurations = {
+  EBB_FAULT_MS: '600000',
+  EBB_KILLS: '40',
+  EBB_STORM_MS: '300000',
+  EBB_BACKLOG: '10000000',
+}
 
-/** What of it did not hold, as sentences; none: all did. */
-export type Prove = (fault: Fault) => Promise<string[]>
+export interface Proven {
+  /** What of it did not hold, as sentences; none: all did. */
+  readonly wrong: readonly string[]
+  /** Runs of the simulator, and tests that passed. */
+  readonly simulations: number
+  readonly tests: number
+  /** Of tests that measure it (test/servers/behind.ts), the worst; undefined: none does. */
+  readonly behind: Behind | undefined
+}
+
+export type Prove = (fault: Fault) => Promise<Proven>
+
+const nothingProven: Proven = { wrong: [], simulations: 0, tests: 0, behind: undefined }
 
 interface Outcome {
   readonly ok: boolean
@@ -23,9 +40,9 @@ interface Outcome {
 
 /** Several rows name the same tests and seeds: each runs once. */
 export function createProver(isLong: boolean): Prove {
-  const known = new Map<string, Promise<string | undefined>>()
+  const known = new Map<string, Promise<Proven>>()
 
-  function once(key: string, run: () => Promise<string | undefined>) {
+  function once(key: string, run: () => Promise<Proven>) {
     const before = known.get(key)
     if (before) return before
     const now = run()
@@ -34,27 +51,32 @@ export function createProver(isLong: boolean): Prove {
   }
 
   return async ({ proofs }) => {
-    const wrong: string[] = []
-    for (const proof of proofs) {
-      const said =
-        proof.kind === 'tested'
-          ? [await once(JSON.stringify(proof), () => runTests(proof, isLong))]
-          : await eachOf(argumentsOf(proof, isLong), args =>
-              once(args.join(' '), () => runSimulator(args)),
-            )
-      wrong.push(...said.filter(sentence => sentence !== undefined))
-    }
-    return wrong
+    const proven: Proven[] = []
+    for (const proof of proofs)
+      if (proof.kind === 'tested')
+        proven.push(await once(JSON.stringify(proof), () => runTests(proof, isLong)))
+      else
+        for (const args of argumentsOf(proof, isLong))
+          proven.push(await once(args.join(' '), () => runSimulator(args)))
+    return proven.reduce(both, nothingProven)
   }
 }
 
-async function eachOf<Item, Answer>(
-  items: readonly Item[],
-  ask: (item: Item) => Promise<Answer>,
-): Promise<Answer[]> {
-  const answers: Answer[] = []
-  for (const item of items) answers.push(await ask(item))
-  return answers
+function both(one: Proven, other: Proven): Proven {
+  return {
+    wrong: [...one.wrong, ...other.wrong],
+    simulations: one.simulations + other.simulations,
+    tests: one.tests + other.tests,
+    behind: worseOf(one.behind, other.behind),
+  }
+}
+
+function worseOf(one: Behind | undefined, other: Behind | undefined): Behind | undefined {
+  if (!one || !other) return one ?? other
+  return {
+    worstMs: Math.max(one.worstMs, other.worstMs),
+    recoveredMs: Math.max(one.recoveredMs, other.recoveredMs),
+  }
 }
 
 /** Of each run of the simulator. */
@@ -76,21 +98,35 @@ function argumentsOf(proof: Simulated, isLong: boolean): string[][] {
   }
 }
 
-async function runSimulator(args: readonly string[]): Promise<string | undefined> {
+async function runSimulator(args: readonly string[]): Promise<Proven> {
   const { ok } = await run(['test/simulation/run.ts', ...args])
-  return ok ? undefined : `npm run sim -- ${args.join(' ')} broke a promise, or ended early`
+  const wrong = ok ? [] : [`npm run sim -- ${args.join(' ')} broke a promise, or ended early`]
+  return { ...nothingProven, wrong, simulations: 1 }
 }
 
-async function runTests(proof: Tested, isLong: boolean): Promise<string | undefined> {
+async function runTests(proof: Tested, isLong: boolean): Promise<Proven> {
   const patterns = proof.titles.map(title => `--test-name-pattern=^${patternOf(title)}$`)
   const { ok, stdout } = await run(
     ['--test', '--test-reporter=tap', ...patterns, `test/${proof.file}`],
     isLong ? longDurations : {},
   )
   const unseen = proof.titles.filter(title => !hasPassed(stdout, title))
-  if (ok && unseen.length === 0) return undefined
+  const tests = proof.titles.length - unseen.length
+  const behind = behindIn(stdout)
+  if (ok && unseen.length === 0) return { ...nothingProven, tests, behind }
   const what = unseen.map(title => `“${title}”`).join(', ') || 'the file as a whole'
-  return `test/${proof.file}: failed, skipped or not there: ${what}`
+  const sentence = `test/${proof.file}: failed, skipped or not there: ${what}`
+  return { ...nothingProven, wrong: [sentence], tests, behind }
+}
+
+/** What the scenes of test/servers tell at their end. */
+export function behindIn(tap: string): Behind | undefined {
+  const told = tap.matchAll(
+    /^ *# tables behind: (\d+) ms at most, up to date again after (\d+) ms$/gm,
+  )
+  return [...told]
+    .map(([, worst, recovered]) => ({ worstMs: Number(worst), recoveredMs: Number(recovered) }))
+    .reduce<Behind | undefined>(worseOf, undefined)
 }
 
 /** Whether some test of this title passed; one that was skipped ends in a mark. */

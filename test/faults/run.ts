@@ -34,6 +34,10 @@ function keep(news: ReadonlyMap<number, Result>): void {
   writeFileSync(path, withTable(document, faults, results))
 }
 
+function secondsOf(ms: number | undefined): string {
+  return ms === undefined ? '-' : (ms / 1_000).toFixed(1)
+}
+
 const counts = { passed: 0, partly: 0, missing: 0, failed: 0 }
 const chosen = chosenNumbers()
 // What the data say may have changed since the table was written.
@@ -42,7 +46,7 @@ const prove = createProver(values.long)
 for (const fault of faults.filter(({ number }) => chosen.includes(number))) {
   const standing = standingOf(fault)
   const beganMs = performance.now()
-  const wrong = await prove(fault)
+  const { wrong, simulations, tests, behind } = await prove(fault)
   const seconds = ((performance.now() - beganMs) / 1_000).toFixed(1)
   const passed = standing === 'partly' ? 'partly' : 'passed'
   const outcome = standing === 'missing' ? 'missing' : wrong.length > 0 ? 'failed' : passed
@@ -55,7 +59,14 @@ for (const fault of faults.filter(({ number }) => chosen.includes(number))) {
   const how = values.long ? 'long' : 'quick'
   const words = outcome === 'partly' ? 'passed, as far as proven' : outcome
   const date = new Date().toISOString().slice(0, 10)
-  keep(new Map([[fault.number, { result: `${words} (${how})`, seconds, date }]]))
+  const result = `${words} (${how})`
+  const [recovered, worst] = [secondsOf(behind?.recoveredMs), secondsOf(behind?.worstMs)]
+  const runs = [`${simulations} simulated`, `${tests} tests`].filter(part => !part.startsWith('0 '))
+  keep(
+    new Map([
+      [fault.number, { result, runs: runs.join(', '), recovered, behind: worst, seconds, date }],
+    ]),
+  )
 }
 console.log(JSON.stringify({ faults: chosen.length, ...counts }))
 process.exitCode = counts.failed > 0 ? 1 : 0

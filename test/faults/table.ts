@@ -4,6 +4,12 @@ import { type Fault, type Proof, standingOf } from './proof.ts'
 export interface Result {
   /** E.g. `passed (quick)`. */
   readonly result: string
+  /** E.g. `5 seeds, 2 tests`. */
+  readonly runs: string
+  /** Seconds until the tables were up to date again, and behind at most, where a test measures them. */
+  readonly recovered: string
+  readonly behind: string
+  /** How long the row took. */
   readonly seconds: string
   readonly date: string
 }
@@ -11,9 +17,11 @@ export interface Result {
 const begin = '<!-- table -->'
 const end = '<!-- end of table -->'
 const head =
-  '| # | fault | proven by | not proven | result | seconds | date |\n|---|---|---|---|---|---|---|'
-const unrun: Result = { result: 'not yet run by this command', seconds: '-', date: '-' }
-const nothing: Result = { result: 'missing', seconds: '-', date: '-' }
+  '| # | fault | proven by | not proven | result | runs | s to recover | worst lag s | took s | date |\n' +
+  '|---|---|---|---|---|---|---|---|---|---|'
+const unmeasured = { runs: '-', recovered: '-', behind: '-', seconds: '-', date: '-' }
+const unrun: Result = { ...unmeasured, result: 'not yet run by this command' }
+const nothing: Result = { ...unmeasured, result: 'missing' }
 
 function wordsOf(proof: Proof): string {
   if (proof.kind === 'simulated') return `simulated: ${proof.by}`
@@ -30,11 +38,18 @@ function cellsOf(fault: Fault): string[] {
 export function resultsIn(document: string): Map<number, Result> {
   const results = new Map<number, Result>()
   for (const line of document.split('\n')) {
-    const [number, , , , result, seconds, date] = line
+    const [number, , , , result, runs, recovered, behind, seconds, date] = line
       .split(' | ')
       .map(cell => cell.replace(/^\| | \|$/g, ''))
     if (date === undefined || !/^\d+$/.test(number!)) continue
-    results.set(Number(number), { result: result!, seconds: seconds!, date })
+    results.set(Number(number), {
+      result: result!,
+      runs: runs!,
+      recovered: recovered!,
+      behind: behind!,
+      seconds: seconds!,
+      date,
+    })
   }
   return results
 }
@@ -51,8 +66,9 @@ export function withTable(
     throw new Error(`docs/faults.md has no place for the table: ${begin} and ${end} are missing.`)
   const rows = faults.map(fault => {
     const known = standingOf(fault) === 'missing' ? nothing : results.get(fault.number)
-    const { result, seconds, date } = known ?? unrun
-    return `| ${[...cellsOf(fault), result, seconds, date].join(' | ')} |`
+    const { result, runs, recovered, behind, seconds, date } = known ?? unrun
+    const cells = [...cellsOf(fault), result, runs, recovered, behind, seconds, date]
+    return `| ${cells.join(' | ')} |`
   })
   return `${before}${begin}\n${head}\n${rows.join('\n')}\n${end}${after}`
 }

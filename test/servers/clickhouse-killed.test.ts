@@ -5,15 +5,12 @@
  * $EBB_KILLS: how often it is killed; 40 in a full run.
  */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { brokersForTest } from '../../infra/kafka/broker.ts'
 import { assertExact, reached } from './compare.ts'
 import { insertsInto } from './proxy.ts'
 import { beginScene, complains, isWell, sceneMsMax } from './scene.ts'
+import { smallDisk } from './small-disk.ts'
 
 const kills = Number(process.env.EBB_KILLS ?? 4)
 const alertsMin = 300
@@ -21,31 +18,6 @@ const tables = ['clicks', 'sessions', 'users', 'progress']
 const diskMiB = 160
 /** Too little for an insert of ours with the merges beside it. */
 const leftBytes = 256 * 1024
-
-/** A small disk in memory; undefined where this user may not mount one. */
-function smallDisk(): { directory: string; free(): number; remove(): void } | undefined {
-  const directory = mkdtempSync(join(tmpdir(), 'ebb-disk-'))
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${diskMiB}m`, 'tmpfs', directory], {
-      stdio: 'pipe',
-    })
-  } catch (error) {
-    rmSync(directory, { recursive: true })
-    console.error(`SKIPPED: No small disk to fill: ${(error as Error).message}`)
-    return undefined
-  }
-  return {
-    directory,
-    free() {
-      const { bavail, bsize } = statfsSync(directory)
-      return bavail * bsize
-    },
-    remove() {
-      execFileSync('umount', ['-l', directory])
-      rmSync(directory, { recursive: true })
-    },
-  }
-}
 
 // Its own: a scene uses the usual project's topics.
 const brokers = await brokersForTest(1, { own: true })
@@ -79,20 +51,18 @@ else
       await assertExact(scene.log, scene.store, alertsMin)
     })
 
-    const disk = smallDisk()
+    const disk = smallDisk(diskMiB)
     after(() => disk?.remove())
     const skip = disk === undefined && 'Mounting a small disk needs root.'
     test('has a full disk: progress waits with the rows, and goes on when there is room', {
       skip,
       timeout: sceneMsMax,
     }, async t => {
-      const { directory, free } = disk!
-      const scene = await beginScene(t, brokers.addresses, { data: directory })
+      const scene = await beginScene(t, brokers.addresses, { data: disk!.directory })
       const first = await scene.start('processor', ...scene.servers)
       await scene.pour(0.3)
       await scene.folded()
-      const filler = join(directory, 'filler')
-      writeFileSync(filler, Buffer.alloc(free() - leftBytes))
+      disk!.fill(leftBytes)
       await scene.pour(0.7)
       await complains(first, /Partition \d waits: ClickHouse refused .*(243|75)/)
       const { folded, ends } = await reached(scene.log, scene.store)
@@ -100,7 +70,7 @@ else
       // Whatever only seemed to be stored goes with them.
       await first.stop('SIGKILL')
       await scene.stopClickHouse('SIGKILL')
-      rmSync(filler)
+      disk!.clear()
       await scene.startClickHouse()
       const second = await scene.start('processor', ...scene.servers)
       await scene.pour(1)

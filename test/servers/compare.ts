@@ -72,14 +72,24 @@ export async function alertBytes(log: Log, topic = alertsTopic): Promise<Map<str
 
 /** How many records the tables' progress covers, and how many there are. */
 export async function reached(log: Log, store: Store): Promise<{ folded: number; ends: number }> {
+  return { folded: await foldedIn(store), ends: await endsOf(log) }
+}
+
+/** Records that the tables' progress covers. */
+export async function foldedIn(store: Store): Promise<number> {
   const [row] = await store.query<{ folded: string }>(
     'SELECT sum(next_offset) AS folded FROM progress FINAL WHERE topic = {topic:String}',
     { topic: clicksTopic },
   )
+  return Number(row!.folded)
+}
+
+/** Records that have come to the log. */
+export async function endsOf(log: Log): Promise<number> {
   let ends = 0
   for (let partition = 0; partition < (await log.partitions(clicksTopic)); partition++)
     ends += (await log.bounds(clicksTopic, partition)).endOffset
-  return { folded: Number(row!.folded), ends }
+  return ends
 }
 
 /** To be called when all is folded. `alertsMin`: fewer, and there was nothing to lose. */

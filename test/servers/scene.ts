@@ -16,6 +16,7 @@ import { openServerStore } from '../../services/store/server.ts'
 import type { Store } from '../../services/store/store.ts'
 import { freePort } from '../control/ebb.ts'
 import { shopLog } from '../processor/shop.ts'
+import { watchBehind } from './behind.ts'
 import { alertsTopic, clicksTopic, reached } from './compare.ts'
 import { startProxy, type TcpProxy } from './proxy.ts'
 import { type Service, startService } from './services.ts'
@@ -126,6 +127,11 @@ export async function beginScene(
   const url = `http://127.0.0.1:${sqlPort}`
   const store = await openServerStore({ url, database: 'ebb', user: 'writer' })
   ends.push(() => store.close())
+  const behind = watchBehind(log, store)
+  ends.unshift(async () => {
+    const { worstMs, recoveredMs } = behind.stop()
+    t.diagnostic(`tables behind: ${worstMs} ms at most, up to date again after ${recoveredMs} ms`)
+  })
   const serversBy = (brokers: string, clickhouseUrl: string) => [
     ...['--kafka', brokers, '--clickhouse', clickhouseUrl, '--clickhouse-user', 'writer'],
     ...['--health-port', '0', '--partitions', String(partitions)],

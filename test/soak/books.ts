@@ -12,6 +12,8 @@ import { clicksTopic } from '../servers/compare.ts'
 import type { Sender } from './sender.ts'
 
 const pipeArguments = ['--clock', 'log', '--no-flush', '--summary']
+/** Of one kind and place. */
+const faultsMax = 100
 /** A table is read in so many parts. */
 const readParts = 8
 
@@ -35,8 +37,8 @@ export async function checkBooks(log: Log, store: Store, sent: Sender['counts'])
     for (const fate of fates) expected[fate] += of.accounts[fate]
     sessions += of.sessions.size
     alerts += of.alerts.size
-    faults.push(...(await compareSessions(store, partition, of.sessions)))
-    faults.push(...(await compareAlerts(store, partition, of.alerts)))
+    faults.push(...firstOf(await compareSessions(store, partition, of.sessions)))
+    faults.push(...firstOf(await compareAlerts(store, partition, of.alerts)))
   }
   const accounts = await accountsIn(store)
   for (const fate of fates)
@@ -47,6 +49,12 @@ export async function checkBooks(log: Log, store: Store, sent: Sender['counts'])
     faults.push(`${received} were received, and the tables account for ${accountedFor}`)
   faults.push(...(await compareSent(store, sent)))
   return { faults, accounts, received, sessions, alerts }
+}
+
+/** Where one thing is wrong very much may be. */
+export function firstOf(faults: readonly string[]): string[] {
+  const more = faults.length - faultsMax
+  return more > 0 ? [...faults.slice(0, faultsMax), `and ${more} more like these`] : [...faults]
 }
 
 const fates = Object.keys(emptyAccounts()) as (keyof Accounts)[]

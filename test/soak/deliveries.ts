@@ -5,11 +5,12 @@ import { decodeAlert } from '../../services/log/codec.ts'
 import type { Log } from '../../services/log/log.ts'
 import type { Store } from '../../services/store/store.ts'
 import { alertsTopic } from '../servers/compare.ts'
+import { firstOf } from './books.ts'
 import { hashOf } from './receiver.ts'
 import type { SoakScene } from './scene.ts'
 
 const readBytes = 1 << 20
-const lookIntervalMs = 1_000
+const lookIntervalMs = 2_000
 /** When nothing has come for so long and nothing is due, nothing more is waited for. */
 const pauseMsMax = 60_000
 
@@ -90,7 +91,7 @@ export async function checkDeliveries(
       unsent = await unsentIn(store)
     }
   }
-  faults.push(...missing().map(id => `message ${id} never came`))
+  for (const id of missing()) faults.push(`message ${id} never came`)
   for (const [id, bodies] of receiver.bodies) {
     if (bodies.size > 1) faults.push(`message ${id} came with ${bodies.size} bodies`)
     if (!told.get(id)?.send) faults.push(`message ${id} came, and is not to be sent`)
@@ -98,5 +99,5 @@ export async function checkDeliveries(
   }
   if (receiver.counts.unsigned > 0)
     faults.push(`${receiver.counts.unsigned} requests had no signature that fits`)
-  return { faults, messages: receiver.bodies.size, unsent: unsent.size }
+  return { faults: firstOf(faults), messages: receiver.bodies.size, unsent: unsent.size }
 }
