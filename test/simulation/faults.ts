@@ -1,10 +1,12 @@
 /** The faults of a plan that are moments rather than fates of calls. */
 import type { Tables } from './clickhouse/tables.ts'
+import { changeEndpoint } from './endpoints.ts'
 import type { Topics } from './kafka/topics.ts'
 import { clicksTopic, type Damage, type Fault, type Plan } from './plan.ts'
 import type { Received } from './receivers.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { Supervisor } from './supervisor.ts'
+import { startMs } from './virtual-time.ts'
 
 interface Surroundings {
   readonly plan: Plan
@@ -66,6 +68,14 @@ function begin(fault: Fault, number: number, around: Surroundings): void {
       atEnd(() => supervisor.leave(supervisor.named(service)!, () => {}))
       return
     }
+    case 'endpoint':
+      changeEndpoint(
+        around.tables,
+        fault.endpoint,
+        fault.how,
+        startMs + Math.floor(scheduler.nowMs()),
+      )
+      return
     case 'retention':
       dropRead(around)
       return

@@ -1,38 +1,15 @@
 /** What people do to a project: settings, rules, cutoffs, endpoints. Their commands answer at once and never fail. */
-import { hash } from 'node:crypto'
 import { keepControl, keepRule } from '../../services/control/project.ts'
 import { encodeRecord } from '../../services/log/codec.ts'
 import type { NewRecord } from '../../services/log/log.ts'
 import { parseRule } from '../../services/processor/fold/rule.ts'
 import type { Store } from '../../services/store/store.ts'
-import { type SecretKey, seal } from '../../services/webhooks/secrets.ts'
 import type { Chance } from './chance.ts'
+import { firstRow } from './endpoints.ts'
 import type { Topics } from './kafka/topics.ts'
 import { clicksTopic, type Plan } from './plan.ts'
-import { endpointUrl } from './receivers.ts'
 import type { Scheduler } from './scheduler.ts'
 import { startMs } from './virtual-time.ts'
-
-export const secretKey: SecretKey = { id: 'simkey00', bytes: Buffer.alloc(32, 'simulation') }
-
-/** Of an endpoint: nobody may find it in a log line or an answer. */
-export function secretOf(endpoint: number): string {
-  const bytes = Buffer.from(hash('sha256', `secret of endpoint ${endpoint}`), 'hex')
-  return `whsec_${bytes.toString('base64')}`
-}
-
-export function endpointId(endpoint: number): string {
-  return `endpoint-${endpoint}`
-}
-
-const sealed = new Map<number, string>()
-
-/** Sealed once in a process: it takes a while, and no trace shows it. */
-function sealedSecret(endpoint: number): string {
-  const secret = sealed.get(endpoint) ?? seal(secretKey, endpointId(endpoint), secretOf(endpoint))
-  sealed.set(endpoint, secret)
-  return secret
-}
 
 const rules: readonly ((chance: Chance) => Record<string, unknown>)[] = [
   chance => ({
@@ -73,20 +50,6 @@ export function createOperators(options: {
   async function keep(rule: Record<string, unknown>): Promise<void> {
     // Removing a rule that is not there is refused with a sentence: fine.
     await keepRule(store, parseRule(rule), rule, nowMs()).catch(() => undefined)
-  }
-
-  async function addEndpoint(endpoint: number): Promise<void> {
-    const id = endpointId(endpoint)
-    const row = {
-      endpoint_id: id,
-      revision: 1,
-      url: endpointUrl(endpoint),
-      secret: sealedSecret(endpoint),
-      disabled: false,
-      removed: false,
-      changed_at: nowMs(),
-    }
-    await store.insert('endpoints', [row])
   }
 
   /** What other writers put on the clicks topic: JSON of their own, and what is no record. */
@@ -156,7 +119,8 @@ export function createOperators(options: {
       )
       for (const rule of rules) if (chance.often(0.7)) await keep(rule(chance))
       if (chance.often(0.5)) await keepControl(store, 'cutoffs', { high: 300, keep: 200 }, nowMs())
-      for (let endpoint = 1; endpoint <= plan.endpoints; endpoint++) await addEndpoint(endpoint)
+      for (let endpoint = 1; endpoint <= plan.endpoints; endpoint++)
+        await store.insert('endpoints', [firstRow(endpoint, nowMs())])
     },
     begin() {
       for (let count = chance.whole(0, 10); count > 0; count--)

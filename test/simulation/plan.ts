@@ -14,6 +14,9 @@ export type ReceiverFault =
   | 'redirect'
   | 'slow'
 
+/** A new secret or URL, as a revision of the endpoint's row; or it is removed. */
+export type EndpointChange = 'secret' | 'url' | 'removed'
+
 interface Window {
   readonly fromMs: number
   readonly forMs: number
@@ -48,6 +51,7 @@ export type Fault = Window &
     /** Another processor or webhooks joins the group, and leaves it in order. */
     | { readonly kind: 'visitor'; readonly of: 'processor' | 'webhooks' }
     | { readonly kind: 'receiver'; readonly endpoint: number; readonly how: ReceiverFault }
+    | { readonly kind: 'endpoint'; readonly endpoint: number; readonly how: EndpointChange }
     | { readonly kind: 'answers'; readonly share: number }
     | { readonly kind: 'retention' }
     /** All stops, the tables are set back to what they were `forMs` before, and all starts again. */
@@ -112,6 +116,7 @@ const mortal = [
   'post to',
 ] as const
 const callFaults = ['refused', 'lost', 'late', 'twice', 'slow'] as const
+const endpointChanges = ['secret', 'secret', 'url', 'removed'] as const
 const receiverFaults = [
   'refused',
   'error',
@@ -185,6 +190,10 @@ function faultOf(chance: Chance, size: Size): Fault {
     () => {
       const endpoint = chance.whole(1, size.endpoints)
       return { kind: 'receiver', ...window, endpoint, how: chance.pick(receiverFaults) }
+    },
+    () => {
+      const endpoint = chance.whole(1, size.endpoints)
+      return { kind: 'endpoint', fromMs, forMs: 0, endpoint, how: chance.pick(endpointChanges) }
     },
     () => ({ kind: 'answers', ...window, share }),
     () => ({ kind: 'retention', ...window }),

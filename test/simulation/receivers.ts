@@ -10,6 +10,7 @@ import { startMs } from './virtual-time.ts'
 export interface Received {
   readonly atMs: number
   readonly endpoint: number
+  readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
   /** What it answered; 0: nothing. */
@@ -22,10 +23,6 @@ export interface Received {
 export interface Receivers {
   readonly received: readonly Received[]
   wireOf(life: Life): Wire
-}
-
-export function endpointUrl(endpoint: number): string {
-  return `https://receiver-${endpoint}.example/hook`
 }
 
 class WireError extends Error {
@@ -100,7 +97,7 @@ export function createReceivers(options: {
         const unheard = fate.outcome === 'lost' || tookMs > webhookSettings.totalTimeoutMs - 10
         const arrive = (): Answer => {
           const atMs = scheduler.nowMs()
-          received.push({ atMs, endpoint, headers, body, code, unheard, by: life.name })
+          received.push({ atMs, endpoint, url, headers, body, code, unheard, by: life.name })
           return { statusCode: code, headers: answered, body: { dump: async () => {} } }
         }
         return new Promise((resolve, reject) => {

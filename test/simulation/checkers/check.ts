@@ -6,6 +6,7 @@ import type { Evidence } from '../evidence.ts'
 import { checkAccounting } from './accounting.ts'
 import { checkAlerts } from './alerts.ts'
 import { checkDeliveries } from './deliveries.ts'
+import { checkEndpoints } from './endpoints.ts'
 import { checkErasures } from './erasures.ts'
 import { checkJournal } from './journal.ts'
 import { checkLiveness } from './liveness.ts'
@@ -30,6 +31,7 @@ export async function checkAll(evidence: Evidence): Promise<string[]> {
     ...checkModel(evidence, reference),
     ...checkAlerts(evidence, reference),
     ...checkDeliveries(evidence),
+    ...checkEndpoints(evidence),
     ...checkProgress(evidence, reference),
     ...checkAccounting(evidence, reference),
     ...checkErasures(evidence),

@@ -1,14 +1,12 @@
 /**
  * I4, delivery: every alert to be sent reached each endpoint, or its delivery says why not; nothing else was sent;
- * every request was signed and carried the body that is on the log; and what came twice had a reason.
+ * every request carried the body that is on the log; and what came twice had a reason.
  */
 import type { AlertRecord } from '../../../services/log/record.ts'
-import { signatureFault } from '../../../services/webhooks/signature.ts'
 import type { Row } from '../clickhouse/tables.ts'
+import { endpointId } from '../endpoints.ts'
 import type { Evidence } from '../evidence.ts'
-import { endpointId, secretOf } from '../operators.ts'
 import { webhookSettings } from '../services.ts'
-import { startMs } from '../virtual-time.ts'
 import { alertsOn } from './alerts.ts'
 import { erasuresOn } from './erasures.ts'
 
@@ -39,15 +37,12 @@ function checkRequests(
   { received }: Evidence,
   bodies: ReadonlyMap<string, readonly { readonly alert: AlertRecord }[]>,
 ): string[] {
-  return received.flatMap(({ endpoint, headers, body, atMs }) => {
+  return received.flatMap(({ headers, body }) => {
     const id = headers['webhook-id']!
     if (bodies.get(id) === undefined) return [`I4: message ${id} was sent and is not on the log`]
     if (!bodies.get(id)!.some(({ alert }) => alert.body === body))
       return [`I4: message ${id} was sent with another body`]
-    const secrets = [secretOf(endpoint)]
-    const request = { headers: { ...headers }, body: Buffer.from(body), wallMs: startMs + atMs }
-    const fault = signatureFault({ secrets, ...request })
-    return fault ? [`I4: a request of message ${id} is not signed: ${fault}`] : []
+    return []
   })
 }
 
@@ -65,7 +60,7 @@ function checkEnds(evidence: Evidence, messages: readonly string[]): string[] {
       .map(({ headers, endpoint }) => `${headers['webhook-id']} ${endpointId(endpoint)}`),
   )
   const off = new Set(
-    tables.rows('endpoints').flatMap(row => (row.disabled ? [row.endpoint_id] : [])),
+    tables.rows('endpoints').flatMap(row => (row.disabled || row.removed ? [row.endpoint_id] : [])),
   )
   const wrong: string[] = []
   for (const message of messages)
