@@ -4,7 +4,7 @@ import type { Row, Tables } from './clickhouse/tables.ts'
 import type { JournalEntry } from './clients.ts'
 import type { Topics } from './kafka/topics.ts'
 import type { Plan } from './plan.ts'
-import type { Received } from './receivers.ts'
+import type { Post, Received } from './receivers.ts'
 
 export interface LogLine {
   readonly by: string
@@ -39,6 +39,7 @@ export interface Evidence {
   readonly journal: ReadonlyMap<string, JournalEntry>
   readonly answers: readonly string[]
   readonly received: readonly Received[]
+  readonly posts: readonly Post[]
   readonly logs: readonly LogLine[]
   readonly failures: readonly Failure[]
   /** Deaths, pauses and losses of webhooks, each of which may leave attempts nobody knows of. */

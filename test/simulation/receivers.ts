@@ -20,8 +20,17 @@ export interface Received {
   readonly by: string
 }
 
+/** A request as its sender has it: until he has an answer or has given it up. */
+export interface Post {
+  readonly by: string
+  readonly endpoint: number
+  readonly fromMs: number
+  untilMs: number
+}
+
 export interface Receivers {
   readonly received: readonly Received[]
+  readonly posts: readonly Post[]
   wireOf(life: Life): Wire
 }
 
@@ -46,6 +55,7 @@ export function createReceivers(options: {
 }): Receivers {
   const { scheduler, calls, fates, chance } = options
   const received: Received[] = []
+  const posts: Post[] = []
 
   /** What the endpoint does to a request that reaches it now. */
   function reaction(endpoint: number): { code: number; headers?: Answer['headers']; fate: Fate } {
@@ -100,14 +110,24 @@ export function createReceivers(options: {
           received.push({ atMs, endpoint, url, headers, body, code, unheard, by: life.name })
           return { statusCode: code, headers: answered, body: { dump: async () => {} } }
         }
+        const fromMs = scheduler.nowMs()
+        const post: Post = { by: life.name, endpoint, fromMs, untilMs: Number.POSITIVE_INFINITY }
+        posts.push(post)
+        const ended = () => {
+          post.untilMs = Math.min(post.untilMs, scheduler.nowMs())
+        }
         return new Promise((resolve, reject) => {
-          signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-          calls.call(life, `post to ${endpoint}`, fate, arrive).then(resolve, reject)
+          const giveUp = () => {
+            ended()
+            reject(signal.reason)
+          }
+          signal.addEventListener('abort', giveUp, { once: true })
+          calls.call(life, `post to ${endpoint}`, fate, arrive).finally(ended).then(resolve, reject)
         })
       },
       destroy: async () => {},
     }
   }
 
-  return { received, wireOf }
+  return { received, posts, wireOf }
 }

@@ -149,6 +149,7 @@ export async function simulate(
       journal: clients.journal,
       answers: clients.answers,
       received: receivers.received,
+      posts: receivers.posts,
     },
     trace: scheduler.trace(),
     checkpoints: calls.count(),

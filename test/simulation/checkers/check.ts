@@ -1,10 +1,11 @@
 /**
- * All checkers. I7 (bounded memory, queues and handles) is not among them: nothing here is large enough to show it;
- * it is measured on real processes.
+ * All checkers. Of I7 (bounded memory, queues and handles) only what a small run shows is among them; the rest is
+ * measured on real processes.
  */
 import type { Evidence } from '../evidence.ts'
 import { checkAccounting } from './accounting.ts'
 import { checkAlerts } from './alerts.ts'
+import { checkBounds } from './bounds.ts'
 import { checkDeliveries } from './deliveries.ts'
 import { checkEndpoints } from './endpoints.ts'
 import { checkErasures } from './erasures.ts'
@@ -32,6 +33,7 @@ export async function checkAll(evidence: Evidence): Promise<string[]> {
     ...checkAlerts(evidence, reference),
     ...checkDeliveries(evidence),
     ...checkEndpoints(evidence),
+    ...checkBounds(evidence),
     ...checkProgress(evidence, reference),
     ...checkAccounting(evidence, reference),
     ...checkErasures(evidence),
