@@ -124,7 +124,9 @@ export function decodeErasure(value: Buffer | null): Erasure | undefined {
 
 /** Whether a record of the clicks is an Erase, by what it says it is. */
 export function isErase(value: Buffer | null): boolean {
-  return value !== null && isFramed(value) && value.readInt32BE(1) === schemaIds.erase
+  if (value === null || !isFramed(value)) return false
+  const schemaId = value.readInt32BE(1)
+  return schemaId === schemaIds.erase || schemaId === schemaIds.carriedErase
 }
 
 interface ErasureFields extends Partial<Omit<Erasure, 'userId'>> {

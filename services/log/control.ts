@@ -16,6 +16,7 @@ export const schemaIds = {
   live: 17,
   seal: 18,
   standing: 20,
+  carriedErase: 21,
 } as const
 
 type Of<Kind extends Control['kind']> = Extract<Control, { kind: Kind }>
@@ -37,6 +38,8 @@ function controlFields(record: Control): object {
       return { user_id: record.userId }
     case 'standing':
       return { user_id: record.userId, standing: record.standing }
+    case 'carriedErase':
+      return { user_id: record.userId, epoch: record.epoch, offset: record.offset }
     default:
       return record // Rule, cutoffs, model and settings are named as their schemas name them.
   }
@@ -66,6 +69,13 @@ export function readControl(value: Buffer, schemaId: number): Control | undefine
     case schemaIds.standing: {
       const fields = unframe<{ user_id: string; standing: string }>(schemaId, value)
       return { kind: 'standing', userId: fields.user_id, standing: fields.standing }
+    }
+    case schemaIds.carriedErase: {
+      const { user_id, ...place } = unframe<{ user_id: string; epoch: number; offset: number }>(
+        schemaId,
+        value,
+      )
+      return { kind: 'carriedErase', userId: user_id, ...place }
     }
     case schemaIds.audience:
       return readAudience(value)
@@ -105,6 +115,7 @@ export function controlFault(record: Control): string | undefined {
         finiteFault(Object.values(record.scores))
       )
     case 'erase':
+    case 'carriedErase':
     case 'standing':
       return fieldFault('user_id', userIdFault(record.userId))
     case 'rule':

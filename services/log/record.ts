@@ -58,6 +58,13 @@ export type Control =
       readonly scores: Readonly<Record<string, number>>
     }
   | { readonly kind: 'erase'; readonly userId: string }
+  /** One of an earlier epoch, with its place there. */
+  | {
+      readonly kind: 'carriedErase'
+      readonly userId: string
+      readonly epoch: number
+      readonly offset: number
+    }
   | { readonly kind: 'standing'; readonly userId: string; readonly standing: string }
 
 export type ClicksRecord = Click | Control

@@ -80,6 +80,8 @@ function lineOf(input: Input, value: Buffer): string | undefined {
       const standing = { userId: control.userId, ...JSON.parse(control.standing) }
       return JSON.stringify({ standing })
     }
+    case 'carriedErase':
+      return JSON.stringify({ erase: { userId: control.userId } })
     case 'cutoffs':
     case 'model':
     case 'audience':

@@ -78,6 +78,10 @@ function controlOf(record: Control): FoldControl | Dead {
     }
     case 'erase':
       return parsedControl('erase', { userId: record.userId }, noTime)
+    case 'carriedErase': {
+      const { kind, userId, epoch, offset } = record
+      return { kind, userId, epoch, revision: offset }
+    }
     case 'standing': {
       const standing = parseJson(record.standing)
       if (!isObject(standing))

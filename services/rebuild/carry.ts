@@ -1,11 +1,12 @@
 /**
  * Carries over what stands behind the Seals of an epoch: a collector that had not heard of the new topic yet
  * appended it, and acknowledged it. Each such click gets onto the new topic, with an id, and only then the old
- * partition's progress moves on: a crash in between brings it twice, and the id makes the second a duplicate.
+ * partition's progress moves on: a crash in between brings it twice, and the id makes the second a duplicate. An Erase
+ * is carried with its place, by which a second one is known.
  */
 import { partitionOf } from '../base/slot.ts'
 import { wallClock } from '../base/time.ts'
-import { decodeRecord, encodeRecord } from '../log/codec.ts'
+import { decodeRecord, encodeRecord, isErase } from '../log/codec.ts'
 import type { Lease, Log, LogRecord, NewRecord, Ownership } from '../log/log.ts'
 import { recordHash } from '../processor/folded.ts'
 import { type Persistence, persist } from '../processor/persist.ts'
@@ -56,6 +57,31 @@ async function readNextOffset(store: Store, { topic }: Epoch, partition: number)
 }
 
 async function carry(
+  options: CarryOptions,
+  persistence: Persistence,
+  partition: number,
+  batch: readonly LogRecord[],
+  lease: Lease,
+): Promise<void> {
+  for (const piece of beforeErases(batch)) {
+    if (lease.lost) return
+    await carryPiece(options, persistence, partition, piece, lease)
+  }
+}
+
+/** A batch in pieces, each but the first one beginning with an Erase. */
+function* beforeErases(batch: readonly LogRecord[]): Generator<readonly LogRecord[]> {
+  let from = 0
+  for (const [at, { value }] of batch.entries())
+    if (at > from && isErase(value)) {
+      yield batch.slice(from, at)
+      from = at
+    }
+  yield batch.slice(from)
+}
+
+/** Progress stands right before an Erase when it is appended: a crash brings nothing again that it has taken. */
+async function carryPiece(
   { log, store, from, to, carried }: CarryOptions,
   persistence: Persistence,
   partition: number,
@@ -122,7 +148,13 @@ function carriedOf(
       const value = encodeRecord({ ...record, eventId, receivedAtMs })
       return [[partitionOf(record.userId, to.partitions), { key, value }]]
     }
-    case 'erase':
+    case 'erase': {
+      const { epoch } = from
+      const { userId } = record
+      const value = encodeRecord({ kind: 'carriedErase', userId, epoch, offset: stored.offset })
+      return [[partitionOf(userId, to.partitions), { key, value }]]
+    }
+    case 'carriedErase':
     case 'audience':
       return [[partitionOf(record.userId, to.partitions), { key, value: stored.value }]]
     case 'dead':

@@ -71,6 +71,7 @@ export const controls: readonly Control[] = [
   { kind: 'audience', userId: 'u', segments: ['vip', 'née'], scores: { churn: 0.5, value: -1 } },
   { kind: 'audience', userId: 'u', segments: [], scores: {} },
   { kind: 'erase', userId: 'u' },
+  { kind: 'carriedErase', userId: 'u', epoch: 1, offset: 40 },
   { kind: 'standing', userId: 'u', standing: '{"segments":["née"]}' },
 ]
 

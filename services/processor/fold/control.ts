@@ -36,11 +36,19 @@ export type FoldControl =
       readonly scores: Readonly<Record<string, number>>
     }
   | { readonly kind: 'erase'; readonly userId: string }
+  /** Of an earlier epoch; its revision is its offset there. */
+  | {
+      readonly kind: 'carriedErase'
+      readonly userId: string
+      readonly epoch: number
+      readonly revision: number
+    }
   | TakenOver
 
 /** What a revision belongs to: each is held apart. */
 export function revisionKey(record: FoldControl): string | undefined {
   if (record.kind === 'rule') return `rule:${record.rule.id}`
+  if (record.kind === 'carriedErase') return `erase:${record.epoch}`
   return 'revision' in record ? record.kind : undefined
 }
 
@@ -78,6 +86,7 @@ export function applyControl(state: PartitionState, record: FoldControl, effects
       applyAudience(state, record)
       break
     case 'erase':
+    case 'carriedErase':
       applyErase(state, record.userId, effects)
       break
     case 'standing':
