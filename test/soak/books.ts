@@ -13,7 +13,7 @@ import type { Sender } from './sender.ts'
 
 const pipeArguments = ['--clock', 'log', '--no-flush', '--summary']
 /** Of one kind and place. */
-const faultsMax = 100
+const faultsMax = 10
 /** A table is read in so many parts. */
 const readParts = 8
 
@@ -28,7 +28,9 @@ export interface Books {
 }
 
 export async function checkBooks(log: Log, store: Store, sent: Sender['counts']): Promise<Books> {
-  const faults: string[] = []
+  // What was lost or doubled first; sessions may be very many.
+  const faults = await compareSent(store, sent)
+  const folded: string[] = []
   const expected: Accounts = emptyAccounts()
   let [received, sessions, alerts] = [0, 0, 0]
   for (let partition = 0; partition < (await log.partitions(clicksTopic)); partition++) {
@@ -37,8 +39,8 @@ export async function checkBooks(log: Log, store: Store, sent: Sender['counts'])
     for (const fate of fates) expected[fate] += of.accounts[fate]
     sessions += of.sessions.size
     alerts += of.alerts.size
-    faults.push(...firstOf(await compareSessions(store, partition, of.sessions)))
-    faults.push(...firstOf(await compareAlerts(store, partition, of.alerts)))
+    folded.push(...firstOf(await compareSessions(store, partition, of.sessions)))
+    folded.push(...firstOf(await compareAlerts(store, partition, of.alerts)))
   }
   const accounts = await accountsIn(store)
   for (const fate of fates)
@@ -47,7 +49,7 @@ export async function checkBooks(log: Log, store: Store, sent: Sender['counts'])
   const accountedFor = fates.reduce((sum, fate) => sum + accounts[fate], 0)
   if (accountedFor !== received)
     faults.push(`${received} were received, and the tables account for ${accountedFor}`)
-  faults.push(...(await compareSent(store, sent)))
+  faults.push(...folded)
   return { faults, accounts, received, sessions, alerts }
 }
 
@@ -127,7 +129,7 @@ async function compareSessions(
     }
   }
   if (found !== expected.size)
-    faults.push(`partition ${partition}: ${found} sessions, ${expected.size} by the fold`)
+    faults.unshift(`partition ${partition}: ${found} sessions, ${expected.size} by the fold`)
   return faults
 }
 
@@ -150,7 +152,7 @@ async function compareAlerts(
     )
     .map(row => `alert ${row.message_id} is not as folded: ${JSON.stringify(row)}`)
   if (rows.length !== expected.size)
-    faults.push(`partition ${partition}: ${rows.length} alerts, ${expected.size} by the fold`)
+    faults.unshift(`partition ${partition}: ${rows.length} alerts, ${expected.size} by the fold`)
   return faults
 }
 
