@@ -108,6 +108,10 @@ export const faultsOfDelivery: readonly Fault[] = [
     number: 38,
     what: 'a secret changes while attempts are open',
     proofs: [
+      withFault(
+        'endpoint: a new secret',
+        fault => fault.kind === 'endpoint' && fault.how === 'secret',
+      ),
       tested(
         'webhooks/signature.test.ts',
         'while a secret is changed, either one fits, and either of two signatures',
@@ -119,6 +123,10 @@ export const faultsOfDelivery: readonly Fault[] = [
     number: 39,
     what: 'an endpoint is removed or disabled while attempts are open',
     proofs: [
+      withFault(
+        'endpoint: removed, a new URL',
+        fault => fault.kind === 'endpoint' && fault.how !== 'secret',
+      ),
       tested(
         webhooks,
         'nothing goes to a removed endpoint from the change on',
