@@ -61,11 +61,12 @@ export async function audit(source: AuditSource, wallMs: number): Promise<Findin
   return findings
 }
 
-/** The epoch that the project is in, then those before it. */
+/** The epoch that the project is in, then those before it: back to one that was rebuilt, which left nothing of others. */
 async function epochsOf(source: AuditSource): Promise<Epoch[]> {
   const { epoch, topic, partitions } = source
   const epochs = await readEpochs(source.store)
-  const before = epochs.filter(one => one.epoch < epoch).reverse()
+  const whole = epochs.findLast(one => one.epoch <= epoch && one.rebuilt)?.epoch ?? 0
+  const before = epochs.filter(one => one.epoch >= whole && one.epoch < epoch).reverse()
   return [{ epoch, topic, partitions }, ...before]
 }
 

@@ -31,8 +31,9 @@ async function begin(
   partition: number,
 ): Promise<PartitionState | undefined> {
   if ((await source.log.bounds(topic, partition)).startOffset > 0) return undefined
-  if (epoch === 0) return createState(source.project)
-  const previous = epochs.find(one => one.epoch === epoch - 1)!
+  const at = epochs.findIndex(one => one.epoch === epoch)
+  const previous = epochs[at - 1]
+  if (!previous || epochs[at]!.rebuilt) return createState(source.project)
   const number = partition % previous.partitions
   const state = await begin(source, epochs, previous, number)
   if (!state) return undefined
@@ -42,8 +43,9 @@ async function begin(
   for (const user of state.users.values())
     if (slotOf(user.id) % partitions === partition) {
       // Offsets of the epoch before stand below 0, in their order.
-      user.version -= epochUnit
-      for (const session of user.open) session.openOffset -= epochUnit
+      const shift = (epoch - previous.epoch) * epochUnit
+      user.version -= shift
+      for (const session of user.open) session.openOffset -= shift
     } else {
       state.users.delete(user.id)
       user.erased = true

@@ -1,17 +1,11 @@
 /** Growth of a project on servers while its collectors and processors run: what `ebb grow` does. */
-import { EbbError } from '../base/errors.ts'
-import { pause, steadyClock, wallClock } from '../base/time.ts'
-import { sealEpoch } from '../rebuild/drain.ts'
-import { beginEpoch, type Epoch, isDrained, readSealed } from '../rebuild/epochs.ts'
+import { pause, wallClock } from '../base/time.ts'
+import { sealEpoch, untilDrained } from '../rebuild/drain.ts'
+import { beginEpoch, isDrained } from '../rebuild/epochs.ts'
 import { readChain } from '../rebuild/present.ts'
 import { lookIntervalMs } from '../rebuild/watch.ts'
 import { placesOf, type Servers } from './servers.ts'
-import { readNextOffsets } from './standing.ts'
 import { retentionMsDefault } from './system.ts'
-
-const pollIntervalMs = 200
-/** Longer than another processor takes to notice that one died, and to go on. */
-const standstillMsMax = 30_000
 
 /**
  * Makes the new topic, tells the collectors by the table, gives them time, seals the old partitions, and waits
@@ -36,7 +30,7 @@ export async function growServers(
     if (await isDrained(store, epoch)) continue
     await sealEpoch(log, store, epoch)
     tell(`${epoch.topic} is sealed; processors fold what stands before the seals.`)
-    await untilDrained(servers, epoch, closing)
+    await untilDrained(store, epoch, closing)
   }
 }
 
@@ -52,21 +46,4 @@ async function begin({ log, store, clicks }: Servers, firstTopic: string, wanted
       .then(() => undefined),
   )
   return next
-}
-
-async function untilDrained({ store }: Servers, epoch: Epoch, closing: AbortSignal): Promise<void> {
-  let before = -1
-  for (let movedAtMs = steadyClock(); !closing.aborted; await pause(pollIntervalMs, closing)) {
-    const sealed = (await readSealed(store, epoch.topic)).size
-    if (sealed === epoch.partitions) return
-    const offsets = await readNextOffsets(store, epoch.topic)
-    const folded = [...offsets.values()].reduce((sum, offset) => sum + offset, 0)
-    if (folded !== before) movedAtMs = steadyClock()
-    before = folded
-    if (steadyClock() - movedAtMs > standstillMsMax)
-      throw new EbbError(
-        'processorAway',
-        `${epoch.partitions - sealed} of ${epoch.partitions} old partitions are not drained yet, and no processor goes on with them.`,
-      )
-  }
 }

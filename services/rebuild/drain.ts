@@ -1,5 +1,7 @@
 /** Ends an epoch: a Seal on each of its partitions, and everything before it folded into the tables. */
-import { wallClock } from '../base/time.ts'
+import { EbbError } from '../base/errors.ts'
+import { pause, steadyClock, wallClock } from '../base/time.ts'
+import { readNextOffsets } from '../control/standing.ts'
 import { encodeRecord } from '../log/codec.ts'
 import type { Log } from '../log/log.ts'
 import { type ProcessorOptions, startProcessor } from '../processor/processor.ts'
@@ -33,4 +35,31 @@ export async function drainEpoch(
     },
   })
   await ended.promise.finally(() => processor.stop())
+}
+
+const pollIntervalMs = 200
+/** Longer than another processor takes to notice that one died, and to go on. */
+const standstillMsMax = 30_000
+
+/** Waits for whichever processors run; throws `processorAway` when none goes on. */
+export async function untilDrained(
+  store: Store,
+  epoch: Epoch,
+  closing: AbortSignal,
+): Promise<void> {
+  let before = -1
+  for (let movedAtMs = steadyClock(); !closing.aborted; await pause(pollIntervalMs, closing)) {
+    const sealed = (await readSealed(store, epoch.topic)).size
+    if (sealed === epoch.partitions) return
+    const offsets = await readNextOffsets(store, epoch.topic)
+    const folded = [...offsets.values()].reduce((sum, offset) => sum + offset, 0)
+    if (folded !== before) movedAtMs = steadyClock()
+    before = folded
+    if (steadyClock() - movedAtMs > standstillMsMax)
+      throw new EbbError(
+        'processorAway',
+        `${epoch.partitions - sealed} of ${epoch.partitions} old partitions are not drained yet, and no processor goes on with them.`,
+      )
+  }
+  closing.throwIfAborted()
 }

@@ -5,11 +5,14 @@
 import { EbbError } from '../base/errors.ts'
 import { rowTime } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
+import { freeEpoch, readOpenRebuild } from './steps.ts'
 
 export interface Epoch {
   readonly epoch: number
   readonly topic: string
   readonly partitions: number
+  /** It begins with nothing: its topic holds all that its tables are made of. */
+  readonly rebuilt?: boolean
 }
 
 /** The topic of an epoch, e.g. `e1.clicks` after `clicks`; all end in the name of the first. */
@@ -19,13 +22,15 @@ export function topicOf(firstTopic: string, epoch: number): string {
 
 /** All epochs, the oldest first; empty for a project that never grew. */
 export async function readEpochs(store: Store): Promise<Epoch[]> {
-  const rows = await store.query<{ epoch: number; topic: string; partitions: number }>(
-    'SELECT epoch, topic, partitions FROM epochs FINAL ORDER BY epoch',
-  )
-  return rows.map(row => ({
-    epoch: Number(row.epoch),
-    topic: row.topic,
-    partitions: Number(row.partitions),
+  const rows = await store.query<{
+    epoch: number
+    topic: string
+    partitions: number
+    rebuilt: boolean
+  }>('SELECT epoch, topic, partitions, rebuilt FROM epochs FINAL ORDER BY epoch')
+  return rows.map(({ epoch, topic, partitions, rebuilt }) => ({
+    ...{ epoch: Number(epoch), topic, partitions: Number(partitions) },
+    ...(rebuilt ? { rebuilt } : undefined),
   }))
 }
 
@@ -46,16 +51,31 @@ export async function beginEpoch(
       'badInput',
       `The project has ${present.partitions} partitions already; it can only grow, to a larger power of two.`,
     )
-  const epoch = present.epoch + 1
+  if (await readOpenRebuild(store))
+    throw new EbbError(
+      'badInput',
+      'A rebuild of the project is not at its end: bring it there first, by ebb rebuild.',
+    )
+  const epoch = await freeEpoch(store)
   const next = { epoch, topic: topicOf(firstTopic, epoch), partitions }
   await makeTopic(next.topic)
+  await keepEpoch(store, present, next, nowMs)
+  return next
+}
+
+/** From here on everybody who looks goes on in that epoch. */
+export async function keepEpoch(
+  store: Store,
+  present: Epoch,
+  next: Epoch,
+  nowMs: number,
+): Promise<void> {
   const began_at = rowTime(Math.round(nowMs))
-  const { topic } = present
-  // A project that never grew has no row.
-  const first = { epoch: 0, topic, partitions: present.partitions, began_at }
+  const { topic, partitions } = present
+  // A project that never had another one has no row.
+  const first = { epoch: 0, topic, partitions, began_at }
   const rows = present.epoch === 0 ? [first] : []
   await store.insert('epochs', [...rows, { ...next, began_at }])
-  return next
 }
 
 /** The partitions of a topic whose Seal is folded, and all before it in the tables. */

@@ -54,7 +54,7 @@ export async function followEpochs(options: FollowOptions): Promise<Following> {
   let folding: { stop(): Promise<void> } = await fold(present)
 
   async function look(): Promise<void> {
-    const next = (await readChain(store)).find(({ epoch }) => epoch === present.epoch + 1)
+    const next = (await readChain(store)).find(({ epoch }) => epoch > present.epoch)
     if (!next || !(await isDrained(store, present))) return
     // First, and once: what fails behind it is tried again.
     await carry(present, next)

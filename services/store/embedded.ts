@@ -22,6 +22,8 @@ export interface EmbeddedStore extends Store {
   readonly database: string
   /** A connection beside the store's own, with settings of its own, for who must not wait for them. */
   connect(settings: EngineSettings, inDatabase?: string): Promise<EngineConnection>
+  /** The store of another database of the directory, made where it is missing. To be closed before this one. */
+  openBeside(otherDatabase: string): Promise<Store>
 }
 
 export async function openEmbeddedStore(options: {
@@ -46,20 +48,41 @@ export async function openEmbeddedStore(options: {
     return {
       database,
       connect: (settings, inDatabase = database) => openConnection(directory, settings, inDatabase),
-      query: (sql, params) => reader.query(sql, params),
-      async scan(sql, columns, params = {}) {
-        const { bytes } = await reader.result(sql, 'RowBinary', paramTexts(params))
-        return scannedRows(bytes, columns)
+      async openBeside(other) {
+        await maintainer.command(
+          `CREATE DATABASE IF NOT EXISTS ${quotedName(other)} ENGINE = Atomic`,
+        )
+        const [maintaining, inserting, asking] = [
+          await openConnection(directory, maintenance, other),
+          await openConnection(directory, writing, other),
+          await openConnection(directory, reading, other),
+        ]
+        return storeOn(maintaining, inserting, asking)
       },
-      insert: (table, rows) => insertRows(writer, table, rows),
-      command: (sql: string, params?: Params) => maintainer.command(sql, params),
-      close: async () => {
-        await Promise.all(open.map(connection => connection.close()))
-      },
+      ...storeOn(maintainer, writer, reader),
     }
   } catch (error) {
     await Promise.all(open.map(connection => connection.close()))
     throw error
+  }
+}
+
+function storeOn(
+  maintainer: EngineConnection,
+  writer: EngineConnection,
+  reader: EngineConnection,
+): Store {
+  return {
+    query: (sql, params) => reader.query(sql, params),
+    async scan(sql, columns, params = {}) {
+      const { bytes } = await reader.result(sql, 'RowBinary', paramTexts(params))
+      return scannedRows(bytes, columns)
+    },
+    insert: (table, rows) => insertRows(writer, table, rows),
+    command: (sql: string, params?: Params) => maintainer.command(sql, params),
+    close: async () => {
+      await Promise.all([maintainer, writer, reader].map(connection => connection.close()))
+    },
   }
 }
 

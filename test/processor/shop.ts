@@ -56,7 +56,7 @@ function clickOf(random: () => number, at: number, options: ShopOptions, ids: st
   }
 }
 
-const rules = [
+export const shopRules = [
   { id: 'everyone', when: { quiet_for: '6h' }, then: { escalate: ['12h'], cooldown: '10h' } },
   {
     id: 'high',
@@ -78,7 +78,7 @@ export function shopLog(
     for (const partition of log)
       partition.push({ atMs, record: { key: null, value: encodeRecord(record) } })
   }
-  for (const rule of rules)
+  for (const rule of shopRules)
     toAll(shopStartMs, { kind: 'rule', revision: 1, rule: JSON.stringify(rule) })
   const ids: string[] = []
   for (let at = 0; at < options.clicks; at++) {

@@ -1,0 +1,219 @@
+/**
+ * Makes the project anew from its clicks, and from files of history: a new epoch whose topic holds all that its tables
+ * are made of. The old epoch serves until the new one is whole. What was begun goes on where it stopped (steps.ts).
+ */
+import { EbbError } from '../base/errors.ts'
+import { pause, wallClock } from '../base/time.ts'
+import { readBroadcasts } from '../control/project.ts'
+import { readNextOffsets } from '../control/standing.ts'
+import { encodeRecord } from '../log/codec.ts'
+import type { Log, TopicSettings } from '../log/log.ts'
+import type { Store } from '../store/store.ts'
+import { appendHistory, carryBehindSeals, foldHistory } from './append.ts'
+import { sealEpoch, untilDrained } from './drain.ts'
+import { type Epoch, keepEpoch, topicOf } from './epochs.ts'
+import {
+  addRecords,
+  clearRounds,
+  type HistoryRecord,
+  historyTables,
+  makeHistory,
+  takeClicks,
+  takeErasures,
+  takeIncoming,
+} from './history.ts'
+import {
+  copyRejects,
+  dropShadow,
+  exchangeTables,
+  makeShadow,
+  newTables,
+  type Tables,
+} from './shadow.ts'
+import { readStandings } from './standings.ts'
+import {
+  freeEpoch,
+  isRevocable,
+  keepRebuild,
+  type Rebuild,
+  readOpenRebuild,
+  type Step,
+} from './steps.ts'
+
+export interface Site {
+  readonly log: Log
+  readonly tables: Tables
+  readonly project: string
+  readonly firstTopic: string
+  /** Of a new topic. */
+  readonly topic: Omit<TopicSettings, 'partitions'>
+  readonly alertsTopic: string
+  readonly alertsPartitions: number
+  /** What is being done, for a person. */
+  readonly tell: (sentence: string) => void
+  readonly stopping: AbortSignal
+}
+
+/** Begins one; what an open one had come to is given up where that may be. Then `addIncoming`, and `continueRebuild`. */
+export async function beginRebuild(site: Site, present: Epoch): Promise<Rebuild> {
+  const { tables } = site
+  const open = await readOpenRebuild(tables.store)
+  if (open && !isRevocable(open))
+    throw new EbbError(
+      'badInput',
+      'A rebuild is on its way and cannot be begun anew: go on with it by ebb rebuild, without files.',
+    )
+  if (open) await keepRebuild(tables.store, { ...open, step: 'given up' }, wallClock())
+  const epoch = await freeEpoch(tables.store)
+  const { partitions } = present
+  const rebuild: Rebuild = {
+    ...{ epoch, topic: topicOf(site.firstTopic, epoch), partitions, step: 'staging' },
+    ...{ from: present.epoch, points: [], tables: {} },
+  }
+  await makeShadow(tables)
+  await makeHistory(tables)
+  await keepRebuild(tables.store, rebuild, wallClock())
+  return rebuild
+}
+
+/** Brings a rebuild to its end, from the step that it is in. `present`: the epoch that it is made from. */
+export async function continueRebuild(site: Site, present: Epoch, from: Rebuild): Promise<void> {
+  let rebuild = from
+  while (rebuild.step !== 'done' && rebuild.step !== 'given up') {
+    site.stopping.throwIfAborted()
+    rebuild = { ...rebuild, ...(await take[rebuild.step](site, present, rebuild)) }
+    await keepRebuild(site.tables.store, rebuild, wallClock())
+  }
+  await dropShadow(site.tables, historyTables)
+}
+
+type Progress = Partial<Rebuild> & { readonly step: Step }
+type Take = (site: Site, present: Epoch, rebuild: Rebuild) => Promise<Progress>
+
+const take: Readonly<Record<Exclude<Step, 'done' | 'given up'>, Take>> = {
+  async staging({ tables, tell }, present, { partitions }) {
+    tell('Putting clicks in order.')
+    const points = await readPoints(tables.store, present)
+    await clearRounds(tables, [0, 1])
+    await addRecords(tables, await broadcasts(tables.store, partitions, 0))
+    await takeClicks(tables, 1, { epoch: present.epoch, points, partitions })
+    const twice = await takeIncoming(tables)
+    if (twice > 0) tell(`${twice} clicks of the files are in the project already, by user and id.`)
+    return { step: 'folding', points }
+  },
+
+  async folding(site, _present, rebuild) {
+    const { log, topic: settings } = site
+    await log.ensure(rebuild.topic, { ...settings, partitions: rebuild.partitions })
+    await appendHistory(site, rebuild)
+    await foldHistory(site, rebuild)
+    return { step: 'sealing' }
+  },
+
+  async sealing(site, present) {
+    const { log, tables, tell, stopping } = site
+    await sealEpoch(log, tables.store, present)
+    tell(`${present.topic} is sealed; processors fold what stands before the seals.`)
+    await untilDrained(tables.store, present, stopping)
+    return { step: 'closing' }
+  },
+
+  async closing({ tables }, present, { points, partitions }) {
+    await clearRounds(tables, [2, 3])
+    const taken = { epoch: present.epoch, points, partitions }
+    await takeClicks(tables, 2, taken)
+    await takeErasures(tables, taken)
+    const changed = await broadcasts(tables.store, partitions, 3)
+    await addRecords(tables, changed)
+    await addEnd(tables, present, partitions, changed.length / partitions)
+    return { step: 'ending' }
+  },
+
+  async ending(site, _present, rebuild) {
+    await appendHistory(site, rebuild)
+    return { step: 'carrying' }
+  },
+
+  async carrying(site, present, rebuild) {
+    await carryBehindSeals(site, present, rebuild)
+    await foldHistory(site, rebuild)
+    return { step: 'switching', tables: await newTables(site.tables) }
+  },
+
+  async switching(
+    { tables, tell, stopping },
+    present,
+    { epoch, topic, partitions, tables: uuids },
+  ) {
+    await exchangeTables(tables, uuids, topic)
+    await keepEpoch(tables.store, present, { epoch, topic, partitions, rebuilt: true }, wallClock())
+    tell(`The project goes on in ${topic}.`)
+    // Queries and inserts that began before the exchange still hold the old tables.
+    await pause(graceMs, stopping)
+    await copyRejects(tables)
+    return { step: 'done' }
+  },
+}
+
+const graceMs = 1_000
+
+async function readPoints(store: Store, { topic, partitions }: Epoch): Promise<number[]> {
+  const offsets = await readNextOffsets(store, topic)
+  return Array.from({ length: partitions }, (_, partition) => offsets.get(partition) ?? 0)
+}
+
+/** Every revision that there is, for each partition; one that a partition holds already changes nothing. */
+async function broadcasts(
+  store: Store,
+  partitions: number,
+  round: 0 | 3,
+): Promise<HistoryRecord[]> {
+  const values = (await readBroadcasts(store)).map(({ record }) => encodeRecord(record))
+  return Array.from({ length: partitions }, (_, partition) =>
+    values.map((value, offset) => ({ partition, round, offset, userId: null, value })),
+  ).flat()
+}
+
+/** What the old epoch knew of users, and `Live` at its clock, behind `before` records of the round. */
+async function addEnd(
+  tables: Tables,
+  present: Epoch,
+  partitions: number,
+  before: number,
+): Promise<void> {
+  const next = new Array<number>(partitions).fill(before)
+  for await (const standings of readStandings(tables.store, partitions))
+    await addRecords(
+      tables,
+      standings.map(({ partition, userId, value }) => {
+        const offset = next[partition]!++
+        return { partition, round: 3, offset, userId, value }
+      }),
+    )
+  const ends = await liveRecords(tables.store, present)
+  await addRecords(
+    tables,
+    ends.map(({ partition, value }) => {
+      return { partition, round: 3, offset: next[partition]!, userId: null, value }
+    }),
+  )
+}
+
+/** None where imports still run, or nothing moved the clock yet. */
+async function liveRecords(store: Store, { topic }: Epoch) {
+  const rows = await store.query<{ partition: number; clock: string | null; state: string }>(
+    `SELECT partition, toUnixTimestamp64Milli(clock) AS clock, state FROM progress FINAL
+     WHERE topic = {topic:String}`,
+    { topic },
+  )
+  return rows.flatMap(({ partition, clock, state }) => {
+    const { imports, settings } = JSON.parse(state) as {
+      imports: string
+      settings: { skewMs: number }
+    }
+    if (imports === 'running' || clock === null) return []
+    // As long before the clock as a writer may be ahead of the log: so it moves time to there, and no further.
+    const atMs = Math.max(0, Number(clock) - settings.skewMs)
+    return [{ partition: Number(partition), value: encodeRecord({ kind: 'live', atMs }) }]
+  })
+}
