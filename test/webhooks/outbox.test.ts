@@ -8,8 +8,13 @@ import type { LocalLog } from '../../services/log/local.ts'
 import { openMemoryLog } from '../../services/log/memory.ts'
 import { rememberErasure } from '../../services/processor/erasures.ts'
 import { openEndpointBook } from '../../services/webhooks/book.ts'
-import type { DeliveryRow } from '../../services/webhooks/deliveries.ts'
+import {
+  type DeliveryRow,
+  deliveriesOf,
+  openDeliveries,
+} from '../../services/webhooks/deliveries.ts'
 import { addEndpoint, removeEndpoint } from '../../services/webhooks/endpoints.ts'
+import { attemptRow, freshRow } from '../../services/webhooks/verdict.ts'
 import {
   alert,
   answerWith,
@@ -308,6 +313,24 @@ test('an erasure is no dead record', async () => {
   await append(log, alert(second))
   await ends(`m-${second}-fired`, 'delivered')
   assert.equal(webhooks.counts.dead, 0)
+})
+
+test('what was delivered is delivered, though a later attempt of a lost process failed', async () => {
+  const times = { scheduleMs: [0, 1, 1], random: () => 0.5, startMs: 0, endMs: 0 }
+  const answer = { error: '', durationMs: 7, retryAfterMs: undefined }
+  const fresh = freshRow(alert(first), 'e1', testClockMs)
+  const failed = attemptRow(fresh, { ...answer, code: 500 }, times)
+  const rows = [
+    attemptRow(fresh, { ...answer, code: 204 }, times),
+    attemptRow(failed, { ...answer, code: 500 }, times),
+  ]
+  await data.store.insert('deliveries', rows)
+  const stored = await deliveriesOf(data.store, [fresh.message_id])
+  assert.deepEqual(
+    stored.get(fresh.message_id)?.map(({ status, attempt }) => [status, attempt]),
+    [['delivered', 1]],
+  )
+  assert.deepEqual(await openDeliveries(data.store), [])
 })
 
 test('who asks for an endpoint during a change gets it as it is afterwards', async () => {
