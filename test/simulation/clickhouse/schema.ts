@@ -16,7 +16,7 @@ export interface TableSchema {
 
 const folder = new URL('../../../schemas/clickhouse/', import.meta.url)
 const tablePattern =
-  /CREATE TABLE IF NOT EXISTS (\w+)\s*\(\n([\s\S]*?)\n\)\s*ENGINE = (\w+)(?:\(([^)]*)\))?\s*ORDER BY \(([^)]*)\)/g
+  /CREATE TABLE IF NOT EXISTS (\w+)\s*\(\n([\s\S]*?)\n\)\s*ENGINE = (\w+)(?:\(([^)]*)\))?\s*ORDER BY \(?([^)\n]*)/g
 
 /** One to a statement. */
 const addedPattern = /^ALTER TABLE (\w+) ADD COLUMN IF NOT EXISTS (\w+) (\w+);$/gm
