@@ -137,21 +137,33 @@ export async function addEndpoint(
   return { id, url: checked, secret }
 }
 
+/**
+ * An operator's revision is two above the newest, Ebb's own one: whichever of the two reads first, what the
+ * operator said stands, and a removed endpoint does not come back as a disabled one.
+ */
 async function revise(
   store: Store,
   endpointId: string,
-  change: Pick<EndpointRow, 'changed_at'> & Partial<EndpointRow>,
+  change: (newest: EndpointRow) => Partial<EndpointRow> | undefined,
 ): Promise<void> {
-  const [row] = await newestRows(store, endpointId)
-  if (!row) throw new EbbError('badInput', `There is no endpoint ${JSON.stringify(endpointId)}.`)
-  await store.insert('endpoints', [{ ...row, ...change, revision: row.revision + 1 }])
+  const [newest] = await newestRows(store, endpointId)
+  if (!newest) throw new EbbError('badInput', `There is no endpoint ${JSON.stringify(endpointId)}.`)
+  const changed = change(newest)
+  if (changed) await store.insert('endpoints', [{ ...newest, ...changed }])
 }
 
 export async function removeEndpoint(store: Store, id: string, nowMs: number): Promise<void> {
-  await revise(store, id, { removed: true, secret: '', changed_at: rowTime(nowMs) })
+  await revise(store, id, ({ revision }) => ({
+    revision: revision + 2,
+    removed: true,
+    secret: '',
+    changed_at: rowTime(nowMs),
+  }))
 }
 
-/** Kept and shown, but nothing more is sent to it. */
+/** By Ebb itself, after a 410: kept and shown, but nothing more is sent to it. */
 export async function disableEndpoint(store: Store, id: string, nowMs: number): Promise<void> {
-  await revise(store, id, { disabled: true, changed_at: rowTime(nowMs) })
+  await revise(store, id, ({ revision, disabled }) =>
+    disabled ? undefined : { revision: revision + 1, disabled: true, changed_at: rowTime(nowMs) },
+  )
 }

@@ -42,7 +42,7 @@ export function firstRow(endpoint: number, nowMs: number): Row {
   }
 }
 
-/** Writes the next revision, unless the endpoint is removed. */
+/** Writes a revision as an operator does, unless the endpoint is removed. */
 export function changeEndpoint(
   tables: Tables,
   endpoint: number,
@@ -54,7 +54,7 @@ export function changeEndpoint(
     .filter(row => row.endpoint_id === endpointId(endpoint))
     .sort((one, other) => Number(other.revision) - Number(one.revision))
   if (!newest || newest.removed) return
-  const revision = Number(newest.revision) + 1
+  const revision = Number(newest.revision) + 2
   const change = {
     secret: { secret: sealedSecret(endpoint, revision) },
     url: { url: urlOf(endpoint, revision) },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { renameSync } from 'node:fs'
 import { after, before, beforeEach, test } from 'node:test'
+import type { Store } from '../../services/store/store.ts'
 import {
   addEndpoint,
   checkUrl,
@@ -54,6 +55,24 @@ test('the newest revision counts: disabled, then removed, with no secret left', 
     { id },
   )
   assert.equal(row!.secret, '')
+})
+
+test('a removed endpoint stays removed, though Ebb disables it at the same moment', async () => {
+  const { store, key } = data
+  const { id } = await addEndpoint(store, key, 'https://example.com/', nowMs)
+  // Both have read the same revision before either writes.
+  let writing = 0
+  const both = Promise.withResolvers<void>()
+  const late: Store = {
+    ...store,
+    async insert(table, rows) {
+      if (++writing === 2) both.resolve()
+      await both.promise
+      return store.insert(table, rows)
+    },
+  }
+  await Promise.all([removeEndpoint(late, id, nowMs + 1), disableEndpoint(late, id, nowMs + 2)])
+  assert.deepEqual(await listEndpoints(store), [])
 })
 
 test('an endpoint that is not there cannot be removed, nor one twice', async () => {
