@@ -72,6 +72,14 @@ test('a removed endpoint stays removed, though Ebb disables it at the same momen
     },
   }
   await Promise.all([removeEndpoint(late, id, nowMs + 1), disableEndpoint(late, id, nowMs + 2)])
+  assert.deepEqual(
+    await store.query('SELECT revision, removed FROM endpoints ORDER BY revision, removed'),
+    [
+      { revision: 1, removed: false },
+      { revision: 2, removed: false },
+      { revision: 3, removed: true },
+    ],
+  )
   assert.deepEqual(await listEndpoints(store), [])
 })
 
