@@ -75,9 +75,9 @@ test('a removed endpoint stays removed, though Ebb disables it at the same momen
   assert.deepEqual(
     await store.query('SELECT revision, removed FROM endpoints ORDER BY revision, removed'),
     [
-      { revision: 1, removed: false },
-      { revision: 2, removed: false },
-      { revision: 3, removed: true },
+      { revision: '1', removed: false },
+      { revision: '2', removed: false },
+      { revision: '3', removed: true },
     ],
   )
   assert.deepEqual(await listEndpoints(store), [])
