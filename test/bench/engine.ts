@@ -79,7 +79,12 @@ async function send(number: number, { sessions, accepted }: Part): Promise<void>
   accepted.length = 0
 }
 
-const log = await openKafkaLog({ brokers: KAFKA.split(','), logger: createLogger() })
+const log = await openKafkaLog({
+  brokers: KAFKA.split(','),
+  logger: createLogger(),
+  // Alone in its group, and without a checkpoint: taken for dead on a busy machine, it would begin anew.
+  sessionMsMax: 60_000,
+})
 const ownership = await log.own(TOPIC, `ebb-bench-ebb-${process.pid}`, {
   async open(number) {
     parts.set(number, createPart())
