@@ -55,6 +55,23 @@ function controlRecord(kind: ControlKind, revision: number, value: string): Cont
   return { kind, revision, ...JSON.parse(value) } as Control
 }
 
+/**
+ * The revision of a change: above the newest that is kept, and above what any partition holds. Partitions hold a
+ * later one when a backup of the tables was put back; a change below it they would take for an old one.
+ */
+async function nextRevision(store: Store, key: string, kept: number): Promise<number> {
+  return Math.max(kept, await readHeld(store, key)) + 1
+}
+
+async function readHeld(store: Store, key: string): Promise<number> {
+  const rows = await store.query<{ state: string }>('SELECT state FROM progress FINAL')
+  const held = rows.map(({ state }) => {
+    const { revisions } = JSON.parse(state) as { revisions: [string, number][] }
+    return new Map(revisions).get(key) ?? 0
+  })
+  return Math.max(0, ...held)
+}
+
 /** Keeps a new revision of a control. */
 export async function keepControl(
   store: Store,
@@ -66,7 +83,7 @@ export async function keepControl(
     'SELECT max(revision) AS revision FROM controls WHERE kind = {kind:String}',
     { kind },
   )
-  const revision = Number(row!.revision) + 1
+  const revision = await nextRevision(store, kind, Number(row!.revision))
   const changed_at = rowTime(nowMs)
   await store.insert('controls', [{ kind, revision, value: JSON.stringify(value), changed_at }])
 }
@@ -105,22 +122,26 @@ export async function listRules(store: Store): Promise<KeptRule[]> {
   }))
 }
 
-/** Keeps a rule as written; false when it is what is kept already. `text` is the same rule, checked. */
+/** Keeps a rule as written; false when it is what is kept and held already. `text` is the same rule, checked. */
 export async function keepRule(
   store: Store,
   text: RuleText,
   rule: unknown,
   nowMs: number,
 ): Promise<boolean> {
-  const held = (await listRules(store)).find(({ id }) => id === text.id)
+  const kept = (await listRules(store)).find(({ id }) => id === text.id)
   const json = JSON.stringify(rule)
-  if (held && held.removed === text.removed && JSON.stringify(held.rule) === json) return false
-  if (text.removed && (!held || held.removed))
-    throw new EbbError('badInput', `There is no rule ${text.id}.`)
+  const revision = await nextRevision(store, `rule:${text.id}`, kept?.revision ?? 0)
+  const isForgotten = revision > (kept?.revision ?? 0) + 1
+  if (!isForgotten) {
+    if (kept && kept.removed === text.removed && JSON.stringify(kept.rule) === json) return false
+    if (text.removed && (!kept || kept.removed))
+      throw new EbbError('badInput', `There is no rule ${text.id}.`)
+  }
   await store.insert('rules', [
     {
       rule_id: text.id,
-      revision: (held?.revision ?? 0) + 1,
+      revision,
       rule: json,
       removed: text.removed,
       changed_at: rowTime(nowMs),

@@ -206,7 +206,23 @@ export async function examineControls(source: PartitionSource): Promise<readonly
         : warn('changes', `${says} yet.`),
     )
   }
+  for (const [key, revision] of newestHeld(held))
+    if (revision > (newest.get(key) ?? 0))
+      faults.push(
+        wrong(
+          'changes',
+          `Partitions hold ${key} as of revision ${revision}, the table knows ${newest.get(key) ?? 'none'}: it is of an older backup. Apply it again; until then what is in force is not what is shown.`,
+        ),
+      )
   return orOk(faults, 'changes', `All ${newest.size} rules and settings are in force everywhere.`)
+}
+
+function newestHeld(held: ReadonlyMap<number, ReadonlyMap<string, number>>): Map<string, number> {
+  const newest = new Map<string, number>()
+  for (const revisions of held.values())
+    for (const [key, revision] of revisions)
+      newest.set(key, Math.max(revision, newest.get(key) ?? 0))
+  return newest
 }
 
 async function readChanges(store: Store): Promise<Map<string, number>> {

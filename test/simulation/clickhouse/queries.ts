@@ -225,6 +225,8 @@ const controlling: Record<string, Answer> = {
       const clock = clocks.length === 0 ? null : timeText(Math.max(...clocks))
       return [{ live: String(live.length), clock }]
     },
+  'SELECT state FROM progress FINAL': tables =>
+    tables.rows('progress').map(({ state }) => ({ state })),
   'SELECT partition, state FROM progress FINAL WHERE topic = {topic:String}': (tables, { topic }) =>
     tables
       .rows('progress')
