@@ -15,6 +15,7 @@ import { type Erased, eraseUser } from './erase.ts'
 import { type Explanation, explainUser } from './explain.ts'
 import { importVerdicts, rejectRows, type WireReject } from './import.ts'
 import { keepRule, listRules } from './project.ts'
+import { type RebuildPlace, rebuildCalls } from './rebuild.ts'
 import { readStanding } from './standing.ts'
 
 /** The project that the calls are about: system.ts is one in this process, server-project.ts one on servers. */
@@ -42,6 +43,8 @@ export interface Project {
   rulesChanged(): Promise<void>
   /** Goes on in a new topic with so many partitions. */
   grow(partitions: number): Promise<void>
+  /** Where it can be made anew; to be closed. */
+  openRebuildPlace(): Promise<RebuildPlace>
   /** Endpoints were changed in the table: resolves when no attempt begins that goes by what was before. */
   endpointsChanged(): Promise<void>
 }
@@ -67,6 +70,7 @@ export function projectCalls(project: Project) {
     ...ruleCalls(project),
     ...endpointCalls(project),
     ...changingCalls(project),
+    ...rebuildCalls(project),
     ...clicksCalls(project),
   }
 }

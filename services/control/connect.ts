@@ -94,6 +94,7 @@ async function openDirectory(directory: string, partitions: number): Promise<Con
       logger: createLogger(),
       retentionMs: retentionMsDefault,
       delivers: false,
+      tell,
     })
     return {
       calls: projectCalls(system),

@@ -12,6 +12,10 @@ import { firstClicksTopic } from './system.ts'
 /** A rejected row of a file as it travels over the socket: its bytes as text. */
 export type WireReject = Omit<Rejected, 'bytes'> & { readonly text: string }
 
+export function wiredRejects(rows: readonly Rejected[]): WireReject[] {
+  return rows.map(({ bytes, ...row }) => ({ ...row, text: bytes.toString('utf8') }))
+}
+
 export async function rejectRows(
   store: Store,
   rows: readonly WireReject[],
@@ -79,10 +83,7 @@ export async function openImportTarget(
     },
     bounds: partition => log.bounds(firstClicksTopic, partition),
     read: (partition, offset, bytesMax) => log.read(firstClicksTopic, partition, offset, bytesMax),
-    reject: rows =>
-      calls.rejectRows({
-        rows: rows.map(({ bytes, ...row }) => ({ ...row, text: bytes.toString('utf8') })),
-      }),
+    reject: rows => calls.rejectRows({ rows: wiredRejects(rows) }),
     verdicts: () => calls.importVerdicts({ from }),
     close,
   }

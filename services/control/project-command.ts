@@ -3,7 +3,8 @@ import { type Command, Option } from 'commander'
 import { differencesOf, showAudit } from '../audit/show.ts'
 import { EbbError } from '../base/errors.ts'
 import { wallClock } from '../base/time.ts'
-import { addImportCommand } from '../collector/import/command.ts'
+import { addFileOptions, addImportCommand } from '../collector/import/command.ts'
+import type { MappingOptions } from '../collector/import/mapping.ts'
 import { type Check, showChecks, statusOf } from '../doctor/check.ts'
 import { examineServers } from '../doctor/doctor.ts'
 import { readText, testRules } from './backtest.ts'
@@ -11,6 +12,7 @@ import type { ProjectCalls } from './calls.ts'
 import { connectTo, type Whereabouts } from './connect.ts'
 import { dumpCommand } from './dump.ts'
 import { openImportTarget } from './import.ts'
+import { rebuildProject } from './rebuild.ts'
 import {
   addServerOptions,
   isAboutServers,
@@ -73,18 +75,20 @@ function subcommand(parent: Command, name: string, description: string): Command
   return addServerOptions(parent.command(name), false).description(description)
 }
 
+const surroundings = {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  environment: process.env,
+  nowMs: wallClock,
+}
+
 function addImport(program: Command): void {
   const connect = async (command: Command) => {
     const { calls, close } = await connectTo(whereabouts(command), true)
     return openImportTarget(calls, close)
   }
-  const command = addImportCommand(program, connect, {
-    stdin: process.stdin,
-    stdout: process.stdout,
-    stderr: process.stderr,
-    environment: process.env,
-    nowMs: wallClock,
-  })
+  const command = addImportCommand(program, connect, surroundings)
   addServerOptions(command, false)
 }
 
@@ -203,6 +207,7 @@ function addLooking(program: Command, print: Print): void {
       print(`The project has ${facts.partitions} partitions, in epoch ${facts.epoch}.`)
     })
   })
+  addRebuild(program, print)
   subcommand(
     program,
     'live',
@@ -213,6 +218,22 @@ function addLooking(program: Command, print: Print): void {
       print('The project is live.')
     }),
   )
+}
+
+function addRebuild(program: Command, print: Print): void {
+  const command = subcommand(
+    program,
+    'rebuild [file...]',
+    'make the project anew from its clicks, and files of history as ebb import takes them; collectors and processors may run on servers',
+  )
+  addFileOptions(command).action(async (files: string[], _options: unknown, command: Command) => {
+    const options = command.optsWithGlobals<MappingOptions>()
+    await withCalls(command, false, calls => rebuildProject(calls, files, options, surroundings))
+    await withCalls(command, false, async calls => {
+      const { epoch } = await calls.facts()
+      print(`The project is rebuilt, and in epoch ${epoch}.`)
+    })
+  })
 }
 
 function addLog(program: Command, partition: (text: string) => number): void {

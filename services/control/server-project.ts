@@ -5,14 +5,25 @@
 import { EbbError } from '../base/errors.ts'
 import { createLogger } from '../base/logger.ts'
 import { pause, steadyClock, wallClock } from '../base/time.ts'
+import { untilDrained } from '../rebuild/drain.ts'
+import type { Present } from '../rebuild/present.ts'
+import { shadowNameOf, tablesOf } from '../rebuild/shadow.ts'
+import { openServerStore } from '../store/server.ts'
 import { endpointsAgeMsMax } from '../webhooks/book.ts'
 import { readSecretKey, secretKeyPath } from '../webhooks/secrets.ts'
 import type { Project } from './calls.ts'
 import { growServers } from './growth.ts'
 import { keepFirstSettings, startBroadcaster } from './project.ts'
-import { openServers, requireProject, type ServerOptions, type Servers } from './servers.ts'
+import type { RebuildPlace } from './rebuild.ts'
+import {
+  openServers,
+  placesOf,
+  requireProject,
+  type ServerOptions,
+  type Servers,
+} from './servers.ts'
 import { readNextOffsets, readRevisions } from './standing.ts'
-import { liveSettings } from './system.ts'
+import { liveSettings, retentionMsDefault } from './system.ts'
 
 export interface ServerProjectOptions extends ServerOptions {
   /** Whether the command may begin a project where there is none. */
@@ -65,6 +76,7 @@ export async function openServerProject(
         })
       },
       grow: wanted => growServers(servers, wanted, options.tell, closing.signal),
+      openRebuildPlace: () => openRebuildPlace(servers, options, closing.signal),
       endpointsChanged: () => pause(2 * endpointsAgeMsMax, closing.signal),
     },
     async close() {
@@ -72,6 +84,27 @@ export async function openServerProject(
       await servers.close()
     },
   }
+}
+
+async function openRebuildPlace(
+  { log, store, project, clicks, alertsTopic, alertsPartitions }: Servers,
+  {
+    clickhouse: url,
+    clickhouseUser: user,
+    clickhousePassword: password,
+    tell,
+  }: ServerProjectOptions,
+  stopping: AbortSignal,
+): Promise<RebuildPlace> {
+  const { database, clicksTopic: firstTopic } = placesOf(project)
+  const shadow = await openServerStore({ url, user, password, database: shadowNameOf(database) })
+  const site = {
+    ...{ log, project, firstTopic, alertsTopic, alertsPartitions, tell, stopping },
+    tables: tablesOf(store, shadow, database),
+    topic: { retentionMs: retentionMsDefault, retentionBytes: Number.POSITIVE_INFINITY },
+    drain: (epoch: Present) => untilDrained(store, epoch, stopping),
+  }
+  return { site, present: clicks, close: () => shadow.close() }
 }
 
 function isAway(error: unknown): error is EbbError {

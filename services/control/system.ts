@@ -13,9 +13,12 @@ import type { LocalLog } from '../log/local.ts'
 import { processorMeter } from '../processor/meter.ts'
 import { whatNext } from '../processor/persist.ts'
 import { type Processor, startProcessor } from '../processor/processor.ts'
-import { drainEpoch } from '../rebuild/drain.ts'
+import { drainEpoch, untilDrained } from '../rebuild/drain.ts'
 import { beginEpoch } from '../rebuild/epochs.ts'
 import { openPresent, type Present, readChain } from '../rebuild/present.ts'
+import { continueRebuild, originOf, type Site } from '../rebuild/rebuild.ts'
+import { shadowNameOf, tablesOf } from '../rebuild/shadow.ts'
+import { isRevocable, readOpenRebuild } from '../rebuild/steps.ts'
 import { type EmbeddedStore, openEmbeddedStore } from '../store/embedded.ts'
 import { migrate } from '../store/migrate.ts'
 import { openSecretKey } from '../webhooks/endpoints.ts'
@@ -26,6 +29,7 @@ import type { Project } from './calls.ts'
 import { type CutoffsSchedule, openCutoffsSchedule } from './cutoffs.ts'
 import { type Broadcaster, keepFirstSettings, startBroadcaster } from './project.ts'
 import { createReach, type Reach } from './reach.ts'
+import type { RebuildPlace } from './rebuild.ts'
 import { runStops, type Stops } from './stops.ts'
 
 /** Of epoch 0: a project that grew goes on in another. */
@@ -57,6 +61,8 @@ export interface SystemOptions {
   readonly delivers: boolean
   /** Counts what processor and webhooks do; nobody asks where it is left out. */
   readonly metrics?: Metrics
+  /** Told what a command that takes long is doing. */
+  readonly tell?: (sentence: string) => void
 }
 
 export interface System extends Project {
@@ -135,6 +141,12 @@ async function open(options: SystemOptions, stops: Stops): Promise<System> {
       // The next opening drains what there is, and goes on in the new topic.
       await beginEpoch(store, clicks, firstClicksTopic, wanted, wallClock())
     },
+    async openRebuildPlace() {
+      if (options.delivers)
+        throw new EbbError('badInput', 'A project in one process is rebuilt while it is stopped.')
+      if (project === 'demo') throw new EbbError('badInput', 'The demo shop is not rebuilt.')
+      return openRebuildPlace(ground)
+    },
     async endpointsChanged() {
       webhooks?.changed()
     },
@@ -164,15 +176,15 @@ async function openGround(
     retentionMs: options.retentionMs,
     retentionBytes: Number.POSITIVE_INFINITY,
   }
-  const clicks = await openPresent({ log, store }, firstClicksTopic, {
-    partitions: options.partitions,
-    ...retention,
-  })
+  const topic = { partitions: options.partitions, ...retention }
+  const found = await openPresent({ log, store }, firstClicksTopic, topic)
   const alertsPartitions = await log.ensure(alertsTopic, {
     ...retention,
-    partitions: clicks.partitions,
+    partitions: found.partitions,
     retentionMs: alertsRetentionMs,
   })
+  await endRebuild({ options, log, store, clicks: found, alertsPartitions })
+  const clicks = await openPresent({ log, store }, firstClicksTopic, topic)
   await keepFirstSettings(store, options.settings)
   stops.push(
     every(retentionIntervalMs, () => {
@@ -182,6 +194,42 @@ async function openGround(
   const faults = faultBook<number>()
   const reach = createReach(clicks.partitions)
   return { options, log, store, clicks, alertsPartitions, reach, faults, troubled }
+}
+
+type RebuildGround = Omit<Ground, 'reach' | 'faults' | 'troubled'>
+
+/** `drain`: as of a Site; where it is left out, the processor that is open here does it. */
+async function openRebuildPlace(
+  ground: RebuildGround,
+  drain?: Site['drain'],
+): Promise<RebuildPlace> {
+  const { options, log, store, clicks, alertsPartitions } = ground
+  const { logger, project, retentionMs } = options
+  const shadow = await store.openBeside(shadowNameOf(store.database))
+  const { signal: stopping } = new AbortController()
+  const site = {
+    ...{ log, project, alertsTopic, alertsPartitions, firstTopic: firstClicksTopic, stopping },
+    tables: tablesOf(store, shadow, store.database),
+    topic: { retentionMs, retentionBytes: Number.POSITIVE_INFINITY },
+    drain: drain ?? (epoch => untilDrained(store, epoch, stopping)),
+    tell: options.tell ?? ((sentence: string) => logger.info(sentence)),
+  }
+  return { site, present: clicks, close: () => shadow.close() }
+}
+
+/** A rebuild that has sealed the old epoch is brought to its end first: before, nothing would be folded. */
+async function endRebuild(ground: RebuildGround): Promise<void> {
+  const { options, log, store, alertsPartitions } = ground
+  const open = await readOpenRebuild(store)
+  if (!open || isRevocable(open)) return
+  const shared = { log, store, alertsTopic, alertsPartitions, project: options.project }
+  const drain = (epoch: Present) => drainEpoch({ ...shared, ...epoch })
+  const { site, close } = await openRebuildPlace(ground, drain)
+  try {
+    await continueRebuild(site, await originOf(site, open), open)
+  } finally {
+    await close()
+  }
 }
 
 async function openWebhooks({ options, log, store }: Ground, key: SecretKey): Promise<Webhooks> {

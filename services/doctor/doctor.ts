@@ -17,6 +17,7 @@ import {
   examinePartitions,
   type PartitionSource,
 } from './partitions.ts'
+import { examineRebuild } from './rebuild.ts'
 
 /** A project whose log and tables answer. */
 export type Patient = PartitionSource & DeliverySource
@@ -27,6 +28,7 @@ export async function examineProject(patient: Patient): Promise<readonly Check[]
     () => examineClickHouse(store, wallClock),
     () => look('clocks', () => examineClocks(patient)),
     () => look('growth', () => examineGrowth(store)),
+    () => look('rebuild', () => examineRebuild(store)),
     () => look('partitions', () => examinePartitions(patient)),
     () => look('changes', () => examineControls(patient)),
     () => look('deliveries', () => examineDeliveries(patient)),

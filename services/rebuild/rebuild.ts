@@ -3,14 +3,14 @@
  * are made of. The old epoch serves until the new one is whole. What was begun goes on where it stopped (steps.ts).
  */
 import { EbbError } from '../base/errors.ts'
-import { pause, wallClock } from '../base/time.ts'
+import { after, pause, wallClock } from '../base/time.ts'
 import { readBroadcasts } from '../control/project.ts'
 import { readNextOffsets } from '../control/standing.ts'
 import { encodeRecord } from '../log/codec.ts'
 import type { Log, TopicSettings } from '../log/log.ts'
 import type { Store } from '../store/store.ts'
 import { appendHistory, carryBehindSeals, foldHistory } from './append.ts'
-import { sealEpoch, untilDrained } from './drain.ts'
+import { sealEpoch } from './drain.ts'
 import { type Epoch, keepEpoch, topicOf } from './epochs.ts'
 import {
   addRecords,
@@ -22,6 +22,7 @@ import {
   takeErasures,
   takeIncoming,
 } from './history.ts'
+import { type Present, readChain } from './present.ts'
 import {
   copyRejects,
   dropShadow,
@@ -49,6 +50,8 @@ export interface Site {
   readonly topic: Omit<TopicSettings, 'partitions'>
   readonly alertsTopic: string
   readonly alertsPartitions: number
+  /** Resolves when what stands before the epoch's Seals is in the tables. */
+  readonly drain: (epoch: Present) => Promise<void>
   /** What is being done, for a person. */
   readonly tell: (sentence: string) => void
   readonly stopping: AbortSignal
@@ -76,22 +79,46 @@ export async function beginRebuild(site: Site, present: Epoch): Promise<Rebuild>
   return rebuild
 }
 
+/** Ends one that was not sealed; the project is as it was. */
+export async function giveUpRebuild({ tables }: Site): Promise<void> {
+  const open = await readOpenRebuild(tables.store)
+  if (!open || !isRevocable(open)) return
+  await keepRebuild(tables.store, { ...open, step: 'given up' }, wallClock())
+  await dropShadow(tables, historyTables)
+}
+
+/** The epoch that it is made from, whether or not the project is in the new one already. */
+export async function originOf(
+  { tables, firstTopic }: Site,
+  { from, partitions }: Rebuild,
+): Promise<Present> {
+  const origin = (await readChain(tables.store)).find(({ epoch }) => epoch === from)
+  return origin ?? { epoch: from, topic: firstTopic, partitions, previous: undefined }
+}
+
 /** Brings a rebuild to its end, from the step that it is in. `present`: the epoch that it is made from. */
-export async function continueRebuild(site: Site, present: Epoch, from: Rebuild): Promise<void> {
-  let rebuild = from
-  while (rebuild.step !== 'done' && rebuild.step !== 'given up') {
-    site.stopping.throwIfAborted()
-    rebuild = { ...rebuild, ...(await take[rebuild.step](site, present, rebuild)) }
-    await keepRebuild(site.tables.store, rebuild, wallClock())
+export async function continueRebuild(site: Site, present: Present, from: Rebuild): Promise<void> {
+  // What is waited for keeps no process alive by itself.
+  const letEnd = after(Number.POSITIVE_INFINITY, () => undefined)
+  try {
+    let rebuild = from
+    while (rebuild.step !== 'done' && rebuild.step !== 'given up') {
+      site.stopping.throwIfAborted()
+      rebuild = { ...rebuild, ...(await take[rebuild.step](site, present, rebuild)) }
+      await keepRebuild(site.tables.store, rebuild, wallClock())
+    }
+  } finally {
+    letEnd()
   }
   await dropShadow(site.tables, historyTables)
 }
 
 type Progress = Partial<Rebuild> & { readonly step: Step }
-type Take = (site: Site, present: Epoch, rebuild: Rebuild) => Promise<Progress>
+type Take = (site: Site, present: Present, rebuild: Rebuild) => Promise<Progress>
 
 const take: Readonly<Record<Exclude<Step, 'done' | 'given up'>, Take>> = {
   async staging({ tables, tell }, present, { partitions }) {
+    await refuseHeld(tables.store, present)
     tell('Putting clicks in order.')
     const points = await readPoints(tables.store, present)
     await clearRounds(tables, [0, 1])
@@ -102,19 +129,19 @@ const take: Readonly<Record<Exclude<Step, 'done' | 'given up'>, Take>> = {
     return { step: 'folding', points }
   },
 
-  async folding(site, _present, rebuild) {
+  async folding(site, present, rebuild) {
     const { log, topic: settings } = site
     await log.ensure(rebuild.topic, { ...settings, partitions: rebuild.partitions })
     await appendHistory(site, rebuild)
     await foldHistory(site, rebuild)
+    await refuseHeld(site.tables.store, present)
     return { step: 'sealing' }
   },
 
-  async sealing(site, present) {
-    const { log, tables, tell, stopping } = site
+  async sealing({ log, tables, tell, drain }, present) {
     await sealEpoch(log, tables.store, present)
-    tell(`${present.topic} is sealed; processors fold what stands before the seals.`)
-    await untilDrained(tables.store, present, stopping)
+    tell(`${present.topic} is sealed, and folded up to its seals.`)
+    await drain(present)
     return { step: 'closing' }
   },
 
@@ -156,6 +183,19 @@ const take: Readonly<Record<Exclude<Step, 'done' | 'given up'>, Take>> = {
 }
 
 const graceMs = 1_000
+
+/** A hole in the clicks is not told by the clicks: the timers that wait for it would not wait in the new epoch. */
+async function refuseHeld(store: Store, { topic }: Epoch): Promise<void> {
+  const [row] = await store.query<{ held: string }>(
+    "SELECT countIf(held = 'hole') AS held FROM progress FINAL WHERE topic = {topic:String}",
+    { topic },
+  )
+  if (Number(row!.held) > 0)
+    throw new EbbError(
+      'badInput',
+      'No click could come in a short while ago, and alerts wait because of it, for an hour at most: run ebb rebuild again when they wait no longer.',
+    )
+}
 
 async function readPoints(store: Store, { topic, partitions }: Epoch): Promise<number[]> {
   const offsets = await readNextOffsets(store, topic)

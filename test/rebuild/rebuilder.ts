@@ -9,6 +9,7 @@ import { openMemoryLog } from '../../services/log/memory.ts'
 import type { Click } from '../../services/log/record.ts'
 import { parseRules } from '../../services/processor/pipe/options.ts'
 import { type ProcessorOptions, startProcessor } from '../../services/processor/processor.ts'
+import { untilDrained } from '../../services/rebuild/drain.ts'
 import { openPresent, type Present } from '../../services/rebuild/present.ts'
 import type { Site } from '../../services/rebuild/rebuild.ts'
 import { shadowNameOf, tablesOf } from '../../services/rebuild/shadow.ts'
@@ -49,10 +50,11 @@ export function siteOf(
   { log, store, shadow }: Rebuilder,
   tell: (sentence: string) => void = () => undefined,
 ): Site {
+  const { signal: stopping } = new AbortController()
   return {
     ...{ log, tell, tables: tablesOf(store, shadow, store.database), project: 'default' },
     ...{ firstTopic: 'clicks', topic: kept, alertsTopic: 'alerts', alertsPartitions },
-    stopping: new AbortController().signal,
+    ...{ stopping, drain: epoch => untilDrained(store, epoch, stopping) },
   }
 }
 

@@ -14,11 +14,12 @@ const batchBytesMax = 1024 * 1024
 
 export function logSink(target: ImportTarget, recordsMax = batchRecordsMax): Sink {
   return {
+    verb: 'appended',
     ready() {
       if (target.mode === 'historic') return
       throw new EbbError(
         'badInput',
-        'The project is live: its clock is now, and history would come too late. Import into a new project, before its first live click.',
+        'The project is live: its clock is now, and history would come too late. Give the same files and options to ebb rebuild, which makes the project anew from its clicks and theirs.',
       )
     },
     write: (clicks, onClicks) => appendAll(clicks, { target, recordsMax, onClicks }),

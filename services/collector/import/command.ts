@@ -4,12 +4,12 @@ import type { Readable, Writable } from 'node:stream'
 import { type Command, Option } from 'commander'
 import { logSink } from './append.ts'
 import { importFiles } from './import.ts'
-import { type MappingOptions, readMapping } from './mapping.ts'
+import { type Mapping, type MappingOptions, readMapping } from './mapping.ts'
 import { printSink } from './print.ts'
 import { openProgress, type ProgressLine } from './progress.ts'
 import type { Rejected } from './read.ts'
-import { summarize } from './summary.ts'
-import type { ImportTarget } from './target.ts'
+import { summarize, type Verdicts } from './summary.ts'
+import type { ImportTarget, Sink } from './target.ts'
 
 export type ImportOptions = MappingOptions & { readonly print?: boolean }
 
@@ -31,11 +31,23 @@ export function addImportCommand(
   connect: (command: Command) => Promise<ImportTarget>,
   surroundings: Surroundings,
 ): Command {
-  return program
+  const command = program
     .command('import')
     .summary('load history from CSV or NDJSON files')
     .description(description)
     .argument('<file...>', 'CSV or NDJSON, packed with gzip or not; - is standard input')
+  return addFileOptions(command)
+    .option('--print', 'write the clicks to standard output, for `ebb pipe`, and change nothing')
+    .addHelpText('after', examples)
+    .action(async (files: string[], _options: ImportOptions, command: Command) => {
+      const options = command.optsWithGlobals<ImportOptions>()
+      await run(files, options, () => connect(command), surroundings)
+    })
+}
+
+/** What the columns of files mean. */
+export function addFileOptions(command: Command): Command {
+  return command
     .option('--user <column>', 'who did it (default: userId)')
     .option(
       '--time <column>',
@@ -56,12 +68,6 @@ export function addImportCommand(
     .option('--refund-prefix <text>', 'orders whose id begins so are refunds')
     .option('--zone <zone>', 'of times that name none: Europe/London, +02:00 (default: UTC)')
     .addOption(new Option('--time-unit <unit>', 'of times that are numbers').choices(['ms', 's']))
-    .option('--print', 'write the clicks to standard output, for `ebb pipe`, and change nothing')
-    .addHelpText('after', examples)
-    .action(async (files: string[], _options: ImportOptions, command: Command) => {
-      const options = command.optsWithGlobals<ImportOptions>()
-      await run(files, options, () => connect(command), surroundings)
-    })
 }
 
 async function run(
@@ -72,6 +78,35 @@ async function run(
 ): Promise<void> {
   const mapping = readMapping(options)
   const target = options.print ? null : await connect()
+  try {
+    await loadFiles(files, mapping, surroundings, {
+      sink: target ? logSink(target) : printSink(surroundings.stdout),
+      temporaryDirectory: target?.temporaryDirectory ?? tmpdir(),
+      reject: async rows => target?.reject(rows),
+      verdicts: async () => (await target?.verdicts?.()) ?? null,
+      output: target ? surroundings.stdout : surroundings.stderr,
+    })
+  } finally {
+    await target?.close()
+  }
+}
+
+/** Where clicks of files go, and what is said of it. */
+export interface Destination {
+  readonly sink: Sink
+  readonly temporaryDirectory: string
+  reject(rows: readonly Rejected[]): Promise<void>
+  verdicts(): Promise<Verdicts | null>
+  /** Gets the summary. */
+  readonly output: Writable
+}
+
+export async function loadFiles(
+  files: readonly string[],
+  mapping: Mapping,
+  surroundings: Surroundings,
+  { sink, temporaryDirectory, reject, verdicts, output }: Destination,
+): Promise<void> {
   const progress = openProgress({
     isTerminal: surroundings.stderr.isTTY === true,
     hasColor: !surroundings.environment.NO_COLOR,
@@ -83,23 +118,21 @@ async function run(
     const summary = await importFiles({
       files,
       mapping,
-      sink: target ? logSink(target) : printSink(surroundings.stdout),
-      temporaryDirectory: target?.temporaryDirectory ?? tmpdir(),
+      sink,
+      temporaryDirectory,
       stdin: surroundings.stdin,
       nowMs: surroundings.nowMs,
       async reject(rows) {
         tell(rows)
-        await target?.reject(rows)
+        await reject(rows)
       },
       onProgress: progress.show,
     })
-    const verdicts = (await target?.verdicts?.()) ?? null
+    const said = await verdicts()
     progress.end()
-    const output = target ? surroundings.stdout : surroundings.stderr
-    output.write(summarize(summary, target === null, verdicts))
+    output.write(summarize(summary, sink.verb, said))
   } finally {
     progress.end()
-    await target?.close()
   }
 }
 
@@ -125,7 +158,7 @@ const description = `Loads history: all files together, in order of time, each r
 
 Columns have Segment's names (userId, timestamp, event, messageId, revenue) unless options name others. Lines of NDJSON are in Segment's shape; with an option that names a column, their top-level keys are the columns.
 
-A bad row is reported with its line and skipped. An import that was stopped goes on where it stopped when the same command is given again. Imports go forward in time, and only into a project that is not live yet.`
+A bad row is reported with its line and skipped. An import that was stopped goes on where it stopped when the same command is given again. Imports go forward in time, and only into a project that is not live yet; ebb rebuild takes the others.`
 
 const examples = `
 Negative amounts of purchases are refunds; amounts are added up exactly. A time

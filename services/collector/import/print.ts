@@ -7,7 +7,11 @@ import type { Sink, Written } from './target.ts'
 const blockBytes = 64 * 1024
 
 export function printSink(output: Writable): Sink {
-  return { ready: () => undefined, write: (clicks, onClicks) => print(clicks, output, onClicks) }
+  return {
+    verb: 'printed',
+    ready: () => undefined,
+    write: (clicks, onClicks) => print(clicks, output, onClicks),
+  }
 }
 
 async function print(

@@ -137,7 +137,7 @@ function tooEarly(timeMs: number, clockMs: number): EbbError {
   return new EbbError(
     'badInput',
     `These files begin at ${first}, before the clock of the project, ${clock}: imports go forward in time. ` +
-      'Import all files together into a new project.',
+      'Give the same files and options to ebb rebuild, which makes the project anew from its clicks and theirs.',
   )
 }
 

@@ -1,22 +1,23 @@
 /** What an import did, in a few lines. */
 import type { Summary } from './import.ts'
 import { grouped } from './progress.ts'
+import type { Sink } from './target.ts'
 
 export interface Verdicts {
   readonly accepted: number
   readonly late: number
 }
 
-/** `isPrint`: the clicks went to standard output. `verdicts` are null where the fold has not said them. */
-export function summarize(summary: Summary, isPrint: boolean, verdicts: Verdicts | null): string {
+/** `verdicts` are null where the fold has not said them. */
+export function summarize(summary: Summary, verb: Sink['verb'], verdicts: Verdicts | null): string {
   const { counts, written, alreadyThere } = summary
   const lines: [label: string, count: number, note: string][] = [
     ['read', counts.rows, 'rows'],
     ['dead', sum(counts.dead.values()), reasons(counts.dead)],
     ['clicks', summary.clicks, orders(summary)],
-    [isPrint ? 'printed' : 'appended', written, ''],
+    [verb, written, ''],
   ]
-  if (!isPrint)
+  if (verb === 'appended')
     lines.push(['already there', alreadyThere, alreadyThere > 0 ? 'of this import' : ''])
   if (verdicts) {
     lines.push(['accepted', verdicts.accepted, ''])

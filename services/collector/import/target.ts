@@ -23,6 +23,8 @@ export interface ImportTarget {
 
 /** What is done with the clicks: on the log (append.ts), or on standard output (print.ts). */
 export interface Sink {
+  /** What is done with a click, as the summary says it. */
+  readonly verb: 'appended' | 'printed' | 'taken'
   /** Throws a sentence if nothing may be written at all; before any file is read. */
   ready(): void
   write(clicks: SortedClicks, onClicks: (written: number) => void): Promise<Written>

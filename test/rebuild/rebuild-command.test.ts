@@ -1,0 +1,140 @@
+/** `ebb rebuild` of a project in one process, by its executable: whole, and killed at each of its steps. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { openEmbeddedLog } from '../../services/log/embedded.ts'
+import { openEmbeddedStore } from '../../services/store/embedded.ts'
+import { migrate } from '../../services/store/migrate.ts'
+import { door, ebb, startUp } from '../control/ebb.ts'
+import { shopLog, shopRules } from '../processor/shop.ts'
+import { append, foldAll, keepRules, present, type Rebuilder, views } from './rebuilder.ts'
+
+const shop = { seed: 20_260_105, clicks: 3_000, users: 150, stepMs: 25_000 }
+const partitions = 2
+
+let directory: string
+/** What people see of the project that is never rebuilt. */
+let steady: Record<string, unknown[]>
+
+before(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'ebb-rebuild-'))
+  const data = join(directory, 'steady/data')
+  mkdirSync(data, { recursive: true })
+  writeFileSync(join(data, 'project'), 'default\n')
+  const store = await openEmbeddedStore({ directory: join(data, 'clickhouse'), database: 'ebb' })
+  await migrate(store)
+  const log = await openEmbeddedLog({
+    directory: join(data, 'log'),
+    clock: () => project.nowMs,
+  })
+  const project: Rebuilder = { log, store, shadow: store, nowMs: 0 }
+  await log.ensure('alerts', {
+    partitions,
+    retentionMs: Number.POSITIVE_INFINITY,
+    retentionBytes: Number.POSITIVE_INFINITY,
+  })
+  await keepRules(project, shopRules)
+  const only = await present(project, partitions)
+  await append(project, only, shopLog(shop, 1)[0]!)
+  await foldAll(project, only)
+  await log.close()
+  await store.close()
+  // What an opening changes by itself, as cutoffs, it has changed then.
+  for (let opening = 0; opening < 2; opening++) {
+    const audited = await ebb(['audit'], join(directory, 'steady'))
+    assert.equal(audited.status, 0, audited.stdout + audited.stderr)
+  }
+  steady = await seenIn('steady')
+  for (const [name, rows] of Object.entries(steady)) assert.ok(rows.length > 20, name)
+})
+after(() => rmSync(directory, { recursive: true, force: true }))
+
+async function seenIn(name: string): Promise<Record<string, unknown[]>> {
+  const store = await openEmbeddedStore({
+    directory: join(directory, name, 'data/clickhouse'),
+    database: 'ebb',
+  })
+  const rows: Record<string, unknown[]> = {}
+  for (const [view, sql] of Object.entries(views)) rows[view] = await store.query(sql)
+  await store.close()
+  return rows
+}
+
+/** Another one like it. */
+function copyOf(name: string): string {
+  cpSync(join(directory, 'steady'), join(directory, name), { recursive: true })
+  return join(directory, name)
+}
+
+async function assertSame(name: string): Promise<void> {
+  const audited = await ebb(['audit'], join(directory, name))
+  assert.equal(audited.status, 0, audited.stdout + audited.stderr)
+  const found = await seenIn(name)
+  for (const view of Object.keys(views)) assert.deepEqual(found[view], steady[view], view)
+}
+
+test('rebuilt, it is what it was, and goes on', async () => {
+  const cwd = copyOf('whole')
+  const rebuilt = await ebb(['rebuild'], cwd)
+  assert.equal(rebuilt.status, 0, rebuilt.stderr)
+  assert.match(rebuilt.stdout, /rebuilt, and in epoch 1/)
+  await assertSame('whole')
+  const again = await ebb(['rebuild'], cwd)
+  assert.match(again.stdout, /rebuilt, and in epoch 2/)
+  await assertSame('whole')
+  const grown = await ebb(['grow', '8'], cwd)
+  assert.match(grown.stdout, /8 partitions, in epoch 3/, grown.stderr)
+  const audited = await ebb(['audit'], cwd)
+  assert.equal(audited.status, 0, audited.stdout + audited.stderr)
+})
+
+/** Kills it as soon as it says that. */
+async function killAt(cwd: string, sentence: string): Promise<void> {
+  const child = spawn(process.execPath, [door, 'rebuild'], {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  child.stderr.on('data', chunk => {
+    said += chunk
+    if (said.includes(sentence)) child.kill('SIGKILL')
+  })
+  const [, signal] = await once(child, 'exit')
+  assert.equal(signal, 'SIGKILL', said)
+}
+
+const sentences = ['in order', 'records go to', 'are folded', 'is sealed', 'goes on in e1.clicks']
+
+for (const sentence of sentences)
+  test(`killed when it says "${sentence}", and given again, it ends the same`, async () => {
+    const name = `killed ${sentences.indexOf(sentence)}`
+    const cwd = copyOf(name)
+    await killAt(cwd, sentence)
+    const rebuilt = await ebb(['rebuild'], cwd)
+    assert.equal(rebuilt.status, 0, rebuilt.stderr)
+    assert.match(rebuilt.stdout, /rebuilt, and in epoch [12]\./)
+    await assertSame(name)
+  })
+
+test('killed behind the seals, the next start goes on with it, and clicks count', async t => {
+  const cwd = copyOf('started')
+  await killAt(cwd, 'is sealed')
+  const up = await startUp(cwd, '--no-demo')
+  t.after(() => up.stop('SIGKILL'))
+  const refused = await ebb(['rebuild'], cwd)
+  assert.equal(refused.status, 1)
+  assert.match(refused.stderr, /is rebuilt while it is stopped/)
+  const event = { type: 'track', event: 'page', userId: 'new', messageId: 'new' }
+  const answer = await fetch(`${up.collector}/v1/track`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(event),
+  })
+  assert.equal(answer.status, 200)
+  assert.match((await ebb(['user', 'new'], cwd)).stdout, /with 1 clicks?/)
+  await up.stop('SIGINT')
+})
