@@ -15,6 +15,7 @@ import { encodeRecord } from '../../services/log/codec.ts'
 import { openKafkaLog } from '../../services/log/kafka.ts'
 import { openServerStore } from '../../services/store/server.ts'
 import { ebb, freePort } from '../control/ebb.ts'
+import { startLoad } from './load.ts'
 import { startService } from './services.ts'
 
 const users = 100
@@ -24,40 +25,6 @@ const pollIntervalMs = 200
 const clicksMin = 300
 
 const brokers = await brokersForTest(1, { own: true })
-
-interface Load {
-  readonly acknowledged: Set<string>
-  stop(): Promise<void>
-}
-
-/** Clicks one after the other in some threads; each is sent until it is acknowledged. */
-function startLoad(url: string): Load {
-  const acknowledged = new Set<string>()
-  let stopping = false
-  let next = 0
-  const send = async (messageId: string, userId: string) => {
-    const body = JSON.stringify({ type: 'track', event: 'page', userId, messageId })
-    const headers = { 'content-type': 'application/json' }
-    const answer = await fetch(`${url}/v1/track`, { method: 'POST', headers, body })
-    await answer.arrayBuffer()
-    if (answer.status === 200) acknowledged.add(messageId)
-    else assert.equal(answer.status, 503)
-  }
-  const threads = Array.from({ length: 4 }, async () => {
-    while (!stopping) {
-      const id = next++
-      while (!acknowledged.has(`m${id}`)) await send(`m${id}`, `user ${id % users}`)
-      await wait(5)
-    }
-  })
-  return {
-    acknowledged,
-    async stop() {
-      stopping = true
-      await Promise.all(threads)
-    },
-  }
-}
 
 async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
   while (!(await isSo())) await wait(pollIntervalMs)
@@ -92,7 +59,7 @@ else
       rmSync(cwd, { recursive: true, force: true })
     })
 
-    const load = startLoad(door!)
+    const load = startLoad(door!, users)
     t.after(() => load.stop())
     await until(() => load.acknowledged.size > clicksMin)
     const grown = await ebb(['grow', '16', ...servers], cwd)

@@ -1,0 +1,40 @@
+/** Clicks sent to a collector until they are acknowledged. */
+import assert from 'node:assert/strict'
+import { setTimeout as wait } from 'node:timers/promises'
+
+const threads = 4
+
+export interface Load {
+  /** By message id. */
+  readonly acknowledged: ReadonlySet<string>
+  stop(): Promise<void>
+}
+
+/** Clicks of so many users, one after the other in some threads. */
+export function startLoad(url: string, users: number): Load {
+  const acknowledged = new Set<string>()
+  let stopping = false
+  let next = 0
+  const send = async (messageId: string, userId: string) => {
+    const body = JSON.stringify({ type: 'track', event: 'page', userId, messageId })
+    const headers = { 'content-type': 'application/json' }
+    const answer = await fetch(`${url}/v1/track`, { method: 'POST', headers, body })
+    await answer.arrayBuffer()
+    if (answer.status === 200) acknowledged.add(messageId)
+    else assert.equal(answer.status, 503)
+  }
+  const sending = Array.from({ length: threads }, async () => {
+    while (!stopping) {
+      const id = next++
+      while (!acknowledged.has(`m${id}`)) await send(`m${id}`, `user ${id % users}`)
+      await wait(5)
+    }
+  })
+  return {
+    acknowledged,
+    async stop() {
+      stopping = true
+      await Promise.all(sending)
+    },
+  }
+}
