@@ -20,8 +20,8 @@ export interface EndpointBook {
   enabled(): Promise<SigningEndpoint[]>
   /** Reads them again. */
   changed(): void
-  /** Answered 410 Gone. */
-  disable(id: string): void
+  /** Answered 410 Gone; resolves when that is in the table. */
+  disable(id: string): Promise<void>
 }
 
 /** Throws when a secret cannot be opened: Ebb would send nothing that anybody could verify. */
@@ -59,8 +59,11 @@ export async function openEndpointBook(options: {
     if (JSON.stringify([...known]) !== before) options.onChange(known).catch(report)
   }
 
-  function reloadAfter(step: () => Promise<void>): void {
-    settled = settled.then(step).then(reload).catch(report)
+  /** Resolves when the step is done; readings come in order. */
+  function reloadAfter(step: () => Promise<void>): Promise<void> {
+    const done = settled.then(step)
+    settled = done.then(reload).catch(report)
+    return done
   }
 
   function reloadSoon(): void {

@@ -179,11 +179,12 @@ export function createCourier(options: {
     if (isLost() && !isSuccess(answer)) return
     const { scheduleMs, random } = options
     const times = { scheduleMs, random, startMs, endMs: clock() }
+    // First: a crash in between would leave a dead delivery, and nobody who knew why to send no more there.
+    if (answer.code === 410) await book.disable(row.endpoint_id)
     await store(delivery, attemptRow(row, answer, times))
     if (delivery.phase !== 'ended') message.body = undefined
     const names = { message: row.message_id, endpoint: row.endpoint_id }
     logger.info({ ...names, attempt: row.attempt + 1, ...answer }, 'A webhook was tried.')
-    if (answer.code === 410) book.disable(row.endpoint_id)
   }
 
   return {
