@@ -1,6 +1,7 @@
 /** The tables against the state that folding the log again ends in: users, alerts, progress. */
 import { slotCount } from '../base/slot.ts'
 import { snapshotPartition } from '../processor/fold/snapshot.ts'
+import { restoreUser, snapshotUser } from '../processor/fold/user-row.ts'
 import { epochShift, type Row, userRow, versionAt } from '../processor/rows.ts'
 import { readMoney } from '../store/rows.ts'
 import { alertColumns, alertText, hashOf, type Refold, type RefoldedAlert } from './refold.ts'
@@ -80,9 +81,9 @@ export async function compareStates(
 
 /** The state of a row of an earlier epoch, its places counted from this one. */
 function restated(json: string, shift: number): string {
-  const state = JSON.parse(json) as { open: { openOffset: number }[] }
-  for (const session of state.open) session.openOffset += shift
-  return JSON.stringify(state)
+  const user = restoreUser('', json, 0)
+  for (const session of user.open) session.openOffset += shift
+  return snapshotUser(user)
 }
 
 function orderOfVersion(version: string): number {

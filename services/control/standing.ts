@@ -1,8 +1,9 @@
 /** Where the partitions of a project stand, by the tables: what is folded is in them. */
 
 import { slotOf } from '../base/slot.ts'
-import { restorePartition, restoreUser } from '../processor/fold/snapshot.ts'
+import { restorePartition } from '../processor/fold/snapshot.ts'
 import type { PartitionState, User } from '../processor/fold/state.ts'
+import { restoreUser } from '../processor/fold/user-row.ts'
 import { readTime } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
 

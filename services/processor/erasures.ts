@@ -102,19 +102,18 @@ interface ErasureRow {
   readonly offset: string
 }
 
-/** Of the users of a partition. */
+/** Of the users of a partition; undefined where nobody ever was erased. */
 export async function erasuresOfPartition(
   store: Store,
   partitions: number,
   partition: number,
-): Promise<Erasures> {
-  return erasuresIn(
-    await store.query<ErasureRow>(
-      `SELECT slot, user_hash, epoch, offset FROM erasures FINAL
+): Promise<Erasures | undefined> {
+  const rows = await store.query<ErasureRow>(
+    `SELECT slot, user_hash, epoch, offset FROM erasures FINAL
        WHERE slot % {partitions:UInt16} = {partition:UInt16}`,
-      { partitions, partition },
-    ),
+    { partitions, partition },
   )
+  return rows.length === 0 ? undefined : erasuresIn(rows)
 }
 
 export async function erasuresOfUsers(store: Store, userIds: readonly string[]): Promise<Erasures> {

@@ -7,13 +7,15 @@ import { slotCount } from '../base/slot.ts'
 import { nextTurn, steadyClock } from '../base/time.ts'
 import type { Log } from '../log/log.ts'
 import { isTaken } from '../log/record.ts'
-import type { ScannedRow } from '../store/scan.ts'
+import { readInteger, scannedRows } from '../store/scan.ts'
 import type { Store } from '../store/store.ts'
 import { type Erasures, erasuresOfPartition } from './erasures.ts'
 import { shareOfGuard } from './fold/guard.ts'
+import { idOfRow, placeOfRow } from './fold/packed-rows.ts'
 import { idHash } from './fold/session.ts'
-import { orderThawing, placeUser, restorePartition, restoreUser } from './fold/snapshot.ts'
-import { createState, type PartitionState, type User } from './fold/state.ts'
+import { finishPlacing, placeRow, placeUser, restorePartition } from './fold/snapshot.ts'
+import { createState, type PartitionState, type Session, type User } from './fold/state.ts'
+import { hasIds, isKeyed, readDueFacts, restoreUser } from './fold/user-row.ts'
 import { createFolded, type Folded, forgetGathered, lastHashOf } from './folded.ts'
 import { findFault } from './log-fault.ts'
 import { epochShift, epochUnit, offsetOfVersion, type Place, placeOfVersion } from './rows.ts'
@@ -37,7 +39,7 @@ export interface PreviousEpoch {
 
 /** Slots read at first, and users at once from then on: bounds the rows in memory. */
 const firstSlots = 64
-const usersAtOnce = 50_000
+const usersAtOnce = 100_000
 const tellIntervalMs = 2_000
 
 export async function restore(source: RestoreSource, place: Place): Promise<Folded> {
@@ -115,13 +117,13 @@ async function restoreUsers(
   const { store, partitions } = source
   const erasures = await erasuresOfPartition(store, partitions, place.partition)
   let range: SlotRange | undefined = { from: 0, to: firstSlots }
-  let rows = await readUsers(source, place, range)
+  let chunk = await readUsers(source, place, range)
   while (range) {
-    const users = decodeUsers(rows, place, erasures)
-    const next = rangeAfter(range, users.size)
-    // The engine reads the users of the next range while the ids of this one are worked off here.
+    const next = rangeAfter(range, countRows(chunk))
+    // The engine reads the users of the next range while those of this one are worked off here.
     const reading = next ? readUsers(source, place, next) : noRows
-    ;[, rows] = await Promise.all([readIds(source, place, range, users, erasures), reading])
+    const users = placeRows(chunk, place, state, nextOffset, erasures)
+    ;[, chunk] = await Promise.all([readIds(source, place, range, users, erasures), reading])
     for (const user of users.values()) placeUser(state, user, nextOffset)
     if (steadyClock() - toldAtMs >= tellIntervalMs) {
       toldAtMs = steadyClock()
@@ -131,7 +133,7 @@ async function restoreUsers(
     await nextTurn()
     range = next
   }
-  orderThawing(state)
+  finishPlacing(state)
   if (state.frozen.size > 0) state.acceptedAhead = await readAhead(source, place, nextOffset)
 }
 
@@ -151,34 +153,58 @@ function rangeAfter({ from, to }: SlotRange, users: number): SlotRange | undefin
 const inRange =
   'slot >= {from:UInt16} AND slot < {to:UInt16} AND slot % {partitions:UInt16} = {partition:UInt16}'
 
-const noRows: readonly UserRow[] = []
+const noRows = Buffer.alloc(0)
 
-const userColumns = { user_id: 'text', state: 'text', version: 'integer' } as const
-
-type UserRow = ScannedRow<typeof userColumns>
-
-function readUsers(source: RestoreSource, { partition }: Place, range: SlotRange) {
+/** The rows as a chunk, but for their versions, which `placeRows` restates. */
+function readUsers(source: RestoreSource, { partition }: Place, range: SlotRange): Promise<Buffer> {
   const { store, partitions } = source
-  return store.scan(
-    `SELECT user_id, state, version FROM users FINAL WHERE ${inRange}`,
-    userColumns,
-    { ...range, partitions, partition },
-  )
+  return store.scan(`SELECT user_id, state, version FROM users FINAL WHERE ${inRange}`, {
+    ...range,
+    partitions,
+    partition,
+  })
 }
 
-/** Without what was written of an erased user behind his erasure: the state has nothing of him. */
-function decodeUsers(rows: Iterable<UserRow>, place: Place, erasures: Erasures): Map<string, User> {
-  const users = new Map<string, User>()
-  for (const row of rows) {
-    const erased = erasures(row.user_id)
-    if (erased && isTaken(erased, placeOfVersion(row.version))) continue
-    const version = offsetOfVersion(row.version, place.epoch)
-    const user = restoreUser(row.user_id, row.state, version)
-    const shift = epochShift(row.version, place.epoch)
-    if (shift !== 0) for (const session of user.open) session.openOffset += shift
-    users.set(row.user_id, user)
+function countRows(chunk: Buffer): number {
+  let rows = 0
+  for (let at = 0; at < chunk.length; at = placeOfRow(chunk, at).endAt) rows++
+  return rows
+}
+
+/**
+ * Places the users whose rows can stay packed; gives the others, who may lack ids, by id. What was written of an erased
+ * user behind his erasure is left out: the state has nothing of him.
+ */
+function placeRows(
+  chunk: Buffer,
+  place: Place,
+  state: PartitionState,
+  nextOffset: number,
+  erasures: Erasures | undefined,
+): Map<string, User> {
+  const others = new Map<string, User>()
+  for (let at = 0, endAt = 0; at < chunk.length; at = endAt) {
+    const row = placeOfRow(chunk, at)
+    endAt = row.endAt
+    const rowVersion = readInteger(chunk, row.stateEnd)
+    const erased = erasures?.(idOfRow(chunk, row))
+    if (erased && isTaken(erased, placeOfVersion(rowVersion))) continue
+    const version = offsetOfVersion(rowVersion, place.epoch)
+    chunk.writeDoubleLE(version, row.stateEnd)
+    const shift = epochShift(rowVersion, place.epoch)
+    if (version < nextOffset && !isKeyed(chunk, row.stateAt)) {
+      const facts = readDueFacts(chunk, row.stateAt, version)
+      if (facts.open.length === 0 || (shift === 0 && facts.open.every(hasIds))) {
+        placeRow(state, facts, chunk, at)
+        continue
+      }
+    }
+    const text = chunk.toString('utf8', row.stateAt, row.stateEnd)
+    const user = restoreUser(idOfRow(chunk, row), text, version)
+    for (const session of user.open) session.openOffset += shift
+    others.set(user.id, user)
   }
-  return users
+  return others
 }
 
 const clickColumns = {
@@ -189,46 +215,52 @@ const clickColumns = {
   offset: 'integer',
 } as const
 
-/** The ids of the accepted clicks of open sessions: those that the user's row knows of, and no later ones. */
+/** The users whose rows do not have all ids of their open sessions; more may be among them. */
+const lackingIds = `(slot, user_id) IN (SELECT slot, user_id FROM users WHERE ${inRange} AND NOT startsWith(state, '[0,'))`
+
+/** The ids that rows lack, of accepted clicks in open sessions: those that the row knows of, and no later ones. */
 async function readIds(
   { store, partitions }: RestoreSource,
   { partition, epoch }: Place,
   range: SlotRange,
   users: ReadonlyMap<string, User>,
-  erasures: Erasures,
+  erasures: Erasures | undefined,
 ): Promise<void> {
+  const lacking = new Set<Session>()
   let oldestMs = Number.POSITIVE_INFINITY
   for (const user of users.values())
-    for (const session of user.open) oldestMs = Math.min(oldestMs, session.startMs)
-  if (oldestMs === Number.POSITIVE_INFINITY) return
-  const rows = await store.scan(
+    for (const session of user.open) {
+      if (hasIds(session)) continue
+      lacking.add(session)
+      oldestMs = Math.min(oldestMs, session.startMs)
+    }
+  if (lacking.size === 0) return
+  const bytes = await store.scan(
     `SELECT user_id, timestamp, event_id, epoch, offset FROM clicks FINAL
-     WHERE ${inRange} AND verdict = 'accepted' AND timestamp >= fromUnixTimestamp64Milli({oldest:Int64}, 'UTC')
+     WHERE ${inRange} AND ${lackingIds} AND verdict = 'accepted' AND timestamp >= fromUnixTimestamp64Milli({oldest:Int64}, 'UTC')
      ORDER BY epoch, offset`,
-    clickColumns,
     { ...range, partitions, partition, oldest: String(oldestMs) },
   )
-  for (const user of users.values())
-    for (const { ids, beforeCut } of user.open) if (beforeCut) ids.push(...beforeCut)
-  for (const row of rows) {
+  for (const { ids, beforeCut } of lacking) if (beforeCut) ids.push(...beforeCut)
+  for (const row of scannedRows(bytes, clickColumns)) {
     const user = users.get(row.user_id)
     // Those of an earlier epoch stand below 0.
     if (!user || row.offset + (row.epoch - epoch) * epochUnit > user.version) continue
-    const erased = erasures(row.user_id)
+    const erased = erasures?.(row.user_id)
     if (erased && isTaken(erased, row)) continue
     const timeMs = row.timestamp
     const session = user.open.find(
       ({ startMs, endMs, cutMs }) => timeMs >= startMs && timeMs <= endMs && timeMs > cutMs,
     )
     const hash = idHash(row.event_id)
-    if (session && !session.beforeCut?.includes(hash)) session.ids.push(hash)
+    if (session && lacking.has(session) && !session.beforeCut?.includes(hash))
+      session.ids.push(hash)
   }
-  for (const user of users.values())
-    for (const { id, ids, clicks } of user.open)
-      assert(
-        ids.length === clicks,
-        `session ${id} has ${clicks} clicks, and the table clicks knows ${ids.length} of them`,
-      )
+  for (const { id, ids, clicks } of lacking)
+    assert(
+      ids.length === clicks,
+      `session ${id} has ${clicks} clicks, and the table clicks knows ${ids.length} of them`,
+    )
 }
 
 /** Offsets of the accepted clicks that the rows have and progress does not. */

@@ -3,11 +3,11 @@ import { slotOf } from '../base/slot.ts'
 import { rowMoney, rowTime } from '../store/rows.ts'
 import { activeDaysWithin, daysWindow } from './fold/days.ts'
 import { isBounce, partMs } from './fold/session.ts'
-import { snapshotUser } from './fold/snapshot.ts'
 import type { DayCount, Session, User } from './fold/state.ts'
+import { snapshotUser } from './fold/user-row.ts'
 
 /** Tells apart rows of one place in the log that different code wrote: it grows when the fold's answers do. */
-const foldNumber = 1
+const foldNumber = 2
 export const epochUnit = 2 ** 40
 export type Row = Record<string, unknown>
 

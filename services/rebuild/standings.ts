@@ -1,8 +1,8 @@
 /** What the users' rows say that clicks alone do not, as records. */
 import { slotCount } from '../base/slot.ts'
 import { encodeRecord } from '../log/codec.ts'
-import { restoreUser } from '../processor/fold/snapshot.ts'
 import { hasStanding, standingJson } from '../processor/fold/standing.ts'
+import { restoreUser } from '../processor/fold/user-row.ts'
 import type { Store } from '../store/store.ts'
 
 export interface StandingRecord {

@@ -14,7 +14,6 @@ import {
 } from './connection.ts'
 import { failureOf } from './failure.ts'
 import { paramTexts } from './rows.ts'
-import { scannedRows } from './scan.ts'
 import { maintenance, reading, writing } from './settings.ts'
 import type { Params, Store } from './store.ts'
 
@@ -74,9 +73,9 @@ function storeOn(
 ): Store {
   return {
     query: (sql, params) => reader.query(sql, params),
-    async scan(sql, columns, params = {}) {
+    async scan(sql, params = {}) {
       const { bytes } = await reader.result(sql, 'RowBinary', paramTexts(params))
-      return scannedRows(bytes, columns)
+      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     },
     insert: (table, rows) => insertRows(writer, table, rows),
     command: (sql: string, params?: Params) => maintainer.command(sql, params),

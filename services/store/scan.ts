@@ -1,4 +1,4 @@
-/** Very many rows out of ClickHouse: as RowBinary, which costs a tenth of what JSON does. */
+/** Very many rows out of ClickHouse, as RowBinary: it costs a tenth of what JSON does. */
 import { assert } from '../base/errors.ts'
 
 /** A String; a UInt64 below 2^53; a UInt16; a DateTime64(3), in epoch ms. */
@@ -11,17 +11,20 @@ export type ScannedRow<Of extends Columns> = {
   [Name in keyof Of]: Of[Name] extends 'text' ? string : number
 }
 
+/** A UInt64 below 2^53. */
+export function readInteger(from: Buffer, at: number): number {
+  return from.readUInt32LE(at) + from.readUInt32LE(at + 4) * 2 ** 32
+}
+
 /** The rows of a whole result, decoded one after the other. */
 export function* scannedRows<Of extends Columns>(
-  bytes: Uint8Array,
+  from: Buffer,
   columns: Of,
 ): Generator<ScannedRow<Of>> {
-  const { buffer, byteOffset, byteLength } = bytes
-  const from = Buffer.from(buffer, byteOffset, byteLength)
   const names = Object.keys(columns)
   const types = names.map(name => columns[name]!)
   let at = 0
-  while (at < byteLength) {
+  while (at < from.length) {
     const row: Record<string, string | number> = {}
     for (let column = 0; column < names.length; column++) {
       const type = types[column]
@@ -31,7 +34,7 @@ export function* scannedRows<Of extends Columns>(
         continue
       }
       if (type !== 'text') {
-        row[names[column]!] = from.readUInt32LE(at) + from.readUInt32LE(at + 4) * 2 ** 32
+        row[names[column]!] = readInteger(from, at)
         at += 8
         continue
       }
@@ -41,7 +44,7 @@ export function* scannedRows<Of extends Columns>(
         byte = from[at++]!
         length += (byte & 0x7f) * unit
       }
-      assert(at + length <= byteLength, 'a result ends with a row')
+      assert(at + length <= from.length, 'a result ends with a row')
       row[names[column]!] = from.toString('utf8', at, at + length)
       at += length
     }

@@ -6,7 +6,6 @@ import { EbbError } from '../base/errors.ts'
 import { quotedName } from './connection.ts'
 import { storeError } from './failure.ts'
 import { joinInserts } from './joined.ts'
-import { scannedRows } from './scan.ts'
 import { maintenance, reading, writing } from './settings.ts'
 import type { Params, Store } from './store.ts'
 
@@ -39,13 +38,13 @@ export async function openServerStore(options: {
         const result = await client.query({ ...request, query_params: params })
         return result.json<Row>()
       }),
-    scan: (sql, columns, params = {}) =>
+    scan: (sql, params = {}) =>
       ask('a query', async () => {
         // What is no JSON tells a failure in its middle only by its status, which then has to wait.
         const settings = { ...reading, wait_end_of_query: 1 } as const
         const request = { query: `${sql} FORMAT RowBinary`, clickhouse_settings: settings }
         const { stream } = await client.exec({ ...request, query_params: params })
-        return scannedRows(await buffer(stream), columns)
+        return await buffer(stream)
       }),
     insert: joinInserts((table, rows) =>
       ask(`rows of ${table}`, async () => {

@@ -1,21 +1,12 @@
 /** The ClickHouse port: a server over HTTP (server.ts) or the engine in this process (embedded.ts). */
 
-import type { Columns, ScannedRow } from './scan.ts'
-
 export type Params = Readonly<Record<string, string | number | boolean | readonly string[] | null>>
 
 export interface Store {
   /** Rows of a SELECT as objects; 64-bit integers and decimals as strings. Parameters as {name:Type}. */
   query<Row>(sql: string, params?: Params): Promise<Row[]>
-  /**
-   * As `query`, for very many rows: they are decoded while the caller goes through them, and none is kept.
-   * The whole result is in memory, encoded.
-   */
-  scan<Of extends Columns>(
-    sql: string,
-    columns: Of,
-    params?: Params,
-  ): Promise<Iterable<ScannedRow<Of>>>
+  /** As `query`, for very many rows: the whole result as RowBinary, which is the caller's (see scan.ts). */
+  scan(sql: string, params?: Params): Promise<Buffer>
   /**
    * Inserts rows as one block, synchronously: they are stored when it resolves. Rows are plain objects by
    * column name; times are made by `rowTime`. A rejection means: unknown, they may be there.

@@ -91,8 +91,7 @@ export function watchStore(store: Store, clock: () => number = steadyClock): Wat
 
   const observed: Store = {
     query: (sql, params) => watched('a query', sql, true, () => store.query(sql, params)),
-    scan: (sql, columns, params) =>
-      watched('a query', sql, true, () => store.scan(sql, columns, params)),
+    scan: (sql, params) => watched('a query', sql, true, () => store.scan(sql, params)),
     insert: (table, rows) =>
       watched(`rows of ${table}`, table, false, () => store.insert(table, rows)),
     command: (sql, params) => watched('a command', sql, true, () => store.command(sql, params)),

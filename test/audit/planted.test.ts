@@ -195,7 +195,13 @@ const plants: Plant[] = [
   {
     name: "a user's state",
     choose: 'SELECT user_id AS user, user_id AS key FROM users FINAL',
-    change: [put('users', 'replace(state, \'"sessions":\', \'"sessions":1\') AS state', ofUser)],
+    change: [
+      put(
+        'users',
+        'replace(state, toString(toUnixTimestamp64Milli(first_seen)), toString(toUnixTimestamp64Milli(first_seen) - 1)) AS state',
+        ofUser,
+      ),
+    ],
     kind: 'users',
     is: /state/,
     should: /state/,

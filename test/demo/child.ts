@@ -1,6 +1,6 @@
 /**
  * A demo with a short history and no pauses, until so many days of its story have passed:
- * `child.ts DIRECTORY DAYS PORT`. Says what the demo prints, `beat` for each step, and in the end `result JSON`.
+ * `child.ts DIRECTORY DAYS [PORT]`. Says what the demo prints, `beat` for each step, and in the end `result JSON`.
  */
 import pino from 'pino'
 import { projectCalls } from '../../services/control/calls.ts'
@@ -10,7 +10,7 @@ import { openDemoClock, startDemo } from '../../services/demo/demo.ts'
 import { plan, type Result } from './plan.ts'
 import { settled } from './settled.ts'
 
-const [directory, storyDays, receiverPort] = process.argv.slice(2)
+const [directory, storyDays, receiverPort = '0'] = process.argv.slice(2)
 const endMs = plan.storyMs + Number(storyDays) * 86_400_000
 const say = (line: string) => process.stdout.write(`${line}\n`)
 

@@ -18,6 +18,7 @@ export interface Bug {
 
 const flush = 'services/processor/flush.ts'
 const snapshot = 'services/processor/fold/snapshot.ts'
+const userRow = 'services/processor/fold/user-row.ts'
 const restore = 'services/processor/restore.ts'
 const partition = 'services/processor/partition.ts'
 const kept = 'services/processor/folded.ts'
@@ -121,29 +122,29 @@ export const bugs: readonly Bug[] = [
     name: 'timers are lost on restore',
     breaks: 'I3',
     file: snapshot,
-    from: '  armTimers(state, user)\n',
+    from: '  armTimers(state, user, entry)\n',
     to: '',
   },
   {
     name: 'the closing of sessions is lost on restore',
     breaks: 'I2',
     file: snapshot,
-    from: '  armClosing(state, user)\n',
+    from: '  armClosing(state, user, entry)\n',
     to: '',
   },
   {
     name: 'the end of the last closed session is forgotten',
     breaks: 'I2',
-    file: snapshot,
-    from: '    closedUntilMs: lowest(facts.closedUntilMs),\n',
-    to: '    closedUntilMs: Number.NEGATIVE_INFINITY,\n',
+    file: userRow,
+    from: '    closedUntilMs: readLowest(),\n',
+    to: '    closedUntilMs: Math.min(readLowest(), Number.NEGATIVE_INFINITY),\n',
   },
   {
     name: 'recorded silences are forgotten on restore',
     breaks: 'I3',
-    file: snapshot,
-    from: '    episodes: new Map(facts.episodes.map(([rule, episode]) => [rule, restoreEpisode(episode)])),\n',
-    to: '    episodes: new Map(),\n',
+    file: userRow,
+    from: '    episodes: new Map(readList(readEpisode)),\n',
+    to: '    episodes: new Map(readList(readEpisode).slice(0, 0)),\n',
   },
   {
     name: 'ids are read back beyond the version of the row',
@@ -151,6 +152,7 @@ export const bugs: readonly Bug[] = [
     file: restore,
     from: 'if (!user || row.offset + (row.epoch - epoch) * epochUnit > user.version) continue',
     to: 'if (!user) continue',
+    test: 'test/processor/restore.test.ts',
   },
   {
     name: 'ids are not read back',
@@ -158,6 +160,7 @@ export const bugs: readonly Bug[] = [
     file: restore,
     from: 'session.ids.push(hash)',
     to: 'session.ids.push(-session.ids.length)',
+    test: 'test/processor/restore.test.ts',
   },
   {
     name: 'the offsets of accepted clicks ahead of progress are not read',

@@ -75,12 +75,22 @@ describe('the stand-in for ClickHouse', () => {
       await store.insert(table, rows)
     }
     await eraseOne()
+    await markOne()
   })
   /** One whose rows all stand still, as if each had been written behind his erasure. */
   async function eraseOne(): Promise<void> {
     const [{ user_id: userId } = {}] = tables.rows('deliveries')
     for (const one of [store, directStore(tables)])
       await rememberErasure(one, { epoch: 0, partition: 0 }, String(userId), 9_999, 0)
+  }
+  /** One whose row lacks ids, as if his session were long; he has clicks in it. */
+  async function markOne(): Promise<void> {
+    const newest = tables.rows('clicks').filter(row => row.verdict === 'accepted')
+    newest.sort((one, other) => Number(other.timestamp) - Number(one.timestamp))
+    const row = tables.rows('users').find(user => user.user_id === newest[0]!.user_id)!
+    const state = String(row.state).replace('[0,', '[1,')
+    for (const one of [store, directStore(tables)])
+      await one.insert('users', [{ ...row, state, version: Number(row.version) + 16 }])
   }
   after(async () => {
     await store.close()

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { readMoney, readTime, rowMoney, rowTime } from '../../services/store/rows.ts'
+import { scannedRows } from '../../services/store/scan.ts'
 import type { Params, Store } from '../../services/store/store.ts'
 import { refusal } from './fixture.ts'
 
@@ -238,18 +239,21 @@ export function storeContract(open: () => Promise<{ store: Store; close(): Promi
         rows.map(({ name: text, at, id }) => row({ name: text, at: rowTime(at), id: String(id) })),
       )
       const sql = `SELECT name, at, toUInt16(65535) AS short, id FROM ${name} WHERE name != {no:String} ORDER BY id DESC`
-      assert.deepEqual([...(await store.scan(sql, columns, { no: 'none' }))], rows)
-      assert.deepEqual([...(await store.scan(`${sql} LIMIT 0`, columns, { no: '' }))], [])
+      assert.deepEqual([...scannedRows(await store.scan(sql, { no: 'none' }), columns)], rows)
+      assert.deepEqual(
+        [...scannedRows(await store.scan(`${sql} LIMIT 0`, { no: '' }), columns)],
+        [],
+      )
     })
 
     test('a query that fails behind a million rows gives none of them', async () => {
       const sql = `SELECT toString(number) AS name, toDateTime64(0, 3, 'UTC') AS at, toUInt16(0) AS short,
         toUInt64(throwIf(number = 1000000) + number) AS id FROM numbers(1000001)`
-      await assert.rejects(store.scan(sql, columns), refusal('storeRejected', /395/))
-      const [row] = await store.scan(
+      await assert.rejects(store.scan(sql), refusal('storeRejected', /395/))
+      const bytes = await store.scan(
         "SELECT 'a' AS name, toDateTime64(1, 3, 'UTC') AS at, toUInt16(2) AS short, toUInt64(3) AS id",
-        columns,
       )
+      const [row] = scannedRows(bytes, columns)
       assert.deepEqual(row, { name: 'a', at: 1000, short: 2, id: 3 })
     })
   })

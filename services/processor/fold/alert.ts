@@ -218,34 +218,35 @@ export function changeMeaning(
   change: () => void,
 ): void {
   const w = watermarkMs(state)
-  const overdue = new Map<Rule['id'], Set<User>>()
+  const overdue = new Map<Rule['id'], Set<User['id']>>()
   for (const rule of rulesOf()) {
     if (rule.removed) continue
-    const users = new Set<User>()
-    for (const user of state.users.values()) if (isOverdue(state, user, rule, w)) users.add(user)
+    const users = new Set<User['id']>()
+    for (const user of state.users.inTurn()) if (isOverdue(state, user, rule, w)) users.add(user.id)
     overdue.set(rule.id, users)
   }
   change()
   for (const rule of rulesOf()) {
     const before = overdue.get(rule.id)
     if (!before) continue
-    for (const user of state.users.values()) {
+    for (const user of state.users.inTurn()) {
       const now = isOverdue(state, user, rule, w)
-      if (now === before.has(user)) continue
+      if (now === before.has(user.id)) continue
       touch(state, user)
       if (now) markSubject(user, rule, w)
       else forgetSubject(user, rule)
     }
   }
-  for (const user of state.users.values()) armTimers(state, user)
+  for (const user of state.users.inTurn()) armTimers(state, user)
 }
 
 /** Queues the end of every recorded silence under a rule that was just removed. */
 export function cancelSilences(state: PartitionState, rule: Rule): void {
   const ended: Due[] = []
-  for (const user of state.users.values()) {
+  for (const user of state.users.inTurn()) {
     const episode = user.episodes.get(rule.id)
     if (!episode) continue
+    state.users.keep(user)
     episode.subjectMs = Number.NaN
     if (episode.recordedMs >= 0 && !episode.cancelled)
       ended.push({ atMs: episode.dueMs, user, rule, session: null })

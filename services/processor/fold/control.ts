@@ -118,7 +118,7 @@ function applyModel(state: PartitionState, model: Model): void {
 function applyCutoffs(state: PartitionState, highMinor: number, keepMinor: number): void {
   state.highMinor = highMinor
   state.keepMinor = keepMinor
-  for (const user of state.users.values()) {
+  for (const user of state.users.inTurn()) {
     const before = standingOf(user)
     refreshTiers(state, user)
     if (user.activityHigh === before.activityHigh && user.purchaseHigh === before.purchaseHigh)
@@ -135,7 +135,7 @@ function applySettings(state: PartitionState, values: Readonly<Record<string, un
   assert(typeof next !== 'string', `settings are checked before they are folded: ${next}`)
   state.settings = next
   raiseBound(state)
-  for (const user of state.users.values()) armTimers(state, user)
+  for (const user of state.users.inTurn()) armTimers(state, user)
 }
 
 function applyAudience(

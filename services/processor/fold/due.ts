@@ -26,9 +26,9 @@ function collectSessions(state: PartitionState): void {
   const users: User[] = []
   while (heapTop(state.closing) < state.boundMs) {
     const keyMs = heapTop(state.closing)
-    const user = heapPop(state.closing)
+    const user = state.users.ofEntry(heapPop(state.closing))
     // Only his newest entry counts: what is left of earlier ones is passed over.
-    if (user.erased || keyMs !== user.closeKeyMs) continue
+    if (!user || user.erased || keyMs !== user.closeKeyMs) continue
     user.closeKeyMs = Number.POSITIVE_INFINITY
     users.push(user)
     for (const session of closable(state, user))

@@ -4,6 +4,7 @@ import type { Click } from '../../log/record.ts'
 import type { Effects, LateReason } from './effects.ts'
 import { heapPush } from './heap.ts'
 import type { PartitionState, Session, User } from './state.ts'
+import type { HeapUser } from './users.ts'
 
 /**
  * 53 bits of a message id. Ids are compared only among the clicks of one user's open sessions, at most
@@ -269,13 +270,13 @@ export function isBounce(session: Session): boolean {
   return session.clicks === 1 && session.part === 1
 }
 
-/** Sees to it that the user comes out of the heap no later than his earliest session can close. */
-export function armClosing(state: PartitionState, user: User): void {
+/** Sees to it that the user comes out of the heap no later than his earliest session can close, as `entry`. */
+export function armClosing(state: PartitionState, user: User, entry: HeapUser = user): void {
   let earliestMs = Number.POSITIVE_INFINITY
   for (const session of user.open) earliestMs = Math.min(earliestMs, session.endMs + session.gapMs)
   if (earliestMs >= user.closeKeyMs) return
   user.closeKeyMs = earliestMs
-  heapPush(state.closing, earliestMs, user)
+  heapPush(state.closing, earliestMs, entry)
 }
 
 /** The sessions of the user that are final at this bound (rule 4: strictly). */

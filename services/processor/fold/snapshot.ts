@@ -1,7 +1,7 @@
 /**
- * State as JSON, for the rows it is kept in, and back. Facts only: heap entries follow from facts and rules,
- * ids of accepted clicks are read back from `clicks`. JSON knows no NaN and no Infinity: they become null,
- * and each field knows which of the two it means.
+ * The partition's own state as JSON, for the row it is kept in, and back; and how its users, from rows of theirs
+ * (user-row.ts), are placed into it. JSON knows no NaN and no Infinity: they become null, and each field knows which
+ * of the two it means.
  */
 
 import type { Model } from './expected.ts'
@@ -9,89 +9,14 @@ import { createGuard } from './guard.ts'
 import type { Rule } from './rule.ts'
 import { armClosing } from './session.ts'
 import type { Settings } from './settings.ts'
-import { createState, type Episode, type PartitionState, type Session, type User } from './state.ts'
+import { createState, type PartitionState, type User } from './state.ts'
 import { armTimers } from './timer.ts'
+import type { HeapUser } from './users.ts'
 
 type Jsonable<T> = { [K in keyof T]: T[K] extends number ? number | null : T[K] }
 
-/** The user as JSON. */
-export function snapshotUser(user: User): string {
-  const { open, episodes, id, closeKeyMs, timerKeyMs, version, dirty, erased, ...facts } = user
-  return JSON.stringify({
-    ...facts,
-    open: open.map(({ ids, ...session }) => session),
-    episodes: [...episodes],
-  })
-}
-
 const nan = (value: number | null): number => value ?? Number.NaN
 const lowest = (value: number | null): number => value ?? Number.NEGATIVE_INFINITY
-
-/** Those of a user's times that may be none. */
-type UserTimes = Pick<
-  User,
-  'closedUntilMs' | 'firstSeenMs' | 'lastSeenMs' | 'lastPurchaseMs' | 'returnedMs'
->
-
-type UserFacts = Omit<User, keyof UserTimes | 'open' | 'episodes'> &
-  Jsonable<UserTimes> & {
-    open: Jsonable<Omit<Session, 'ids'>>[]
-    episodes: [string, Jsonable<Episode>][]
-  }
-
-/** The user from his JSON; his open sessions still lack their ids. */
-export function restoreUser(id: string, json: string, version: number): User {
-  const facts = JSON.parse(json) as UserFacts
-  // Every field by name and in createUser's order: one shape for all users, and nothing is copied twice.
-  return {
-    id,
-    open: facts.open.map(restoreSession),
-    closedUntilMs: lowest(facts.closedUntilMs),
-    clicks: facts.clicks,
-    sessions: facts.sessions,
-    sessionMsSum: facts.sessionMsSum,
-    bounces: facts.bounces,
-    firstSeenMs: nan(facts.firstSeenMs),
-    lastSeenMs: nan(facts.lastSeenMs),
-    lastEvent: facts.lastEvent,
-    lastPurchaseMs: nan(facts.lastPurchaseMs),
-    purchaseDays: facts.purchaseDays,
-    days: facts.days,
-    dayCounts: facts.dayCounts,
-    ledger: facts.ledger,
-    returnedMs: nan(facts.returnedMs),
-    segments: facts.segments,
-    scores: facts.scores,
-    activityValueMinor: facts.activityValueMinor,
-    purchaseValueMinor: facts.purchaseValueMinor,
-    activityHigh: facts.activityHigh,
-    purchaseHigh: facts.purchaseHigh,
-    episodes: new Map(facts.episodes.map(([rule, episode]) => [rule, restoreEpisode(episode)])),
-    closeKeyMs: Number.POSITIVE_INFINITY,
-    timerKeyMs: Number.POSITIVE_INFINITY,
-    version,
-    dirty: false,
-    erased: false,
-  }
-}
-
-function restoreSession(session: Jsonable<Omit<Session, 'ids'>>): Session {
-  const restored = session as Session
-  restored.cutMs = lowest(session.cutMs)
-  restored.ids = []
-  return restored
-}
-
-function restoreEpisode(episode: Jsonable<Episode>): Episode {
-  return {
-    ...(episode as Episode),
-    sinceMs: nan(episode.sinceMs),
-    dueMs: nan(episode.dueMs),
-    firedDueMs: nan(episode.firedDueMs),
-    coolDueMs: nan(episode.coolDueMs),
-    subjectMs: nan(episode.subjectMs),
-  }
-}
 
 /** What `progress` keeps of a partition. */
 interface PartitionSnapshot {
@@ -158,11 +83,26 @@ export function placeUser(state: PartitionState, user: User, nextOffset: number)
   if (user.version >= nextOffset) {
     state.frozen.set(user.id, user)
     state.thawing.push(user)
-  } else arm(state, user)
+  } else {
+    state.users.set(user.id, user)
+    arm(state, user, user)
+  }
+}
+
+/**
+ * As `placeUser`, for the row at `at` of a chunk (see packed-rows.ts), which stays packed: its user has the
+ * ids of all his open sessions and is not ahead. `facts`: see `readDueFacts`; they are not kept.
+ */
+export function placeRow(state: PartitionState, facts: User, chunk: Buffer, at: number): void {
+  const { users } = state
+  const row = users.pack(chunk, at)
+  arm(state, facts, row)
+  users.setTimerKey(row, facts.timerKeyMs)
 }
 
 /** To be called once all users are placed. */
-export function orderThawing(state: PartitionState): void {
+export function finishPlacing(state: PartitionState): void {
+  state.users.index()
   state.thawing.sort((left, right) => right.version - left.version)
 }
 
@@ -172,12 +112,12 @@ export function thaw(state: PartitionState): void {
   while (thawing.length > 0 && thawing[thawing.length - 1]!.version < state.offset) {
     const user = thawing.pop()!
     state.frozen.delete(user.id)
-    arm(state, user)
+    state.users.set(user.id, user)
+    arm(state, user, user)
   }
 }
 
-function arm(state: PartitionState, user: User): void {
-  state.users.set(user.id, user)
-  armClosing(state, user)
-  armTimers(state, user)
+function arm(state: PartitionState, user: User, entry: HeapUser): void {
+  armClosing(state, user, entry)
+  armTimers(state, user, entry)
 }

@@ -8,6 +8,8 @@ import { createHeap, type Heap } from './heap.ts'
 import type { LedgerEntry } from './money.ts'
 import type { Rule, SinceKind } from './rule.ts'
 import { defaultSettings, type Settings } from './settings.ts'
+import { noScores, noSegments } from './user-row.ts'
+import { createUsers, type HeapUser, type Users } from './users.ts'
 
 /** An open session, or a part of one; all times are event times. */
 export interface Session {
@@ -153,7 +155,7 @@ export interface PartitionState {
   /** A Seal was folded: nothing behind it is; the next epoch goes on from this state. */
   sealed: boolean
   guard: Guard
-  users: Map<string, User>
+  readonly users: Users
   /**
    * After a restart: users whose rows are ahead of the partition, by id. No record, tick, rule or timer
    * touches them until the replay has passed their version; then they move to `users`.
@@ -163,8 +165,8 @@ export interface PartitionState {
   thawing: User[]
   /** Offsets of the frozen users' accepted clicks that are replayed: the guards count them all the same. */
   acceptedAhead: ReadonlySet<number>
-  closing: Heap<User>
-  timers: Heap<User>
+  closing: Heap<HeapUser>
+  timers: Heap<HeapUser>
   /** The record that is being folded. */
   offset: number
   /** Users changed since the driver last took them. */
@@ -190,7 +192,7 @@ export function createState(project: string, settings: Settings = defaultSetting
     imports: 'none',
     sealed: false,
     guard: createGuard(),
-    users: new Map(),
+    users: createUsers(),
     frozen: new Map(),
     thawing: [],
     acceptedAhead: new Set(),
@@ -203,10 +205,6 @@ export function createState(project: string, settings: Settings = defaultSetting
     waiting: null,
   }
 }
-
-// Shared by all users who have none: replaced, never changed in place.
-const noSegments: readonly string[] = []
-const noScores: Readonly<Record<string, number>> = {}
 
 export function createUser(id: string): User {
   return {

@@ -7,6 +7,7 @@ import { compareUtf8 } from './order.ts'
 import { type Rule, sinceKindOf } from './rule.ts'
 import { dayOf } from './settings.ts'
 import { type Due, type Episode, type PartitionState, type User, watermarkMs } from './state.ts'
+import type { HeapUser } from './users.ts'
 
 const dayMs = 86_400_000
 
@@ -100,8 +101,8 @@ export function nextDueMs(state: PartitionState, user: User, rule: Rule): number
   return Number.POSITIVE_INFINITY
 }
 
-/** Sees to it that the user comes out of the heap no later than his earliest step is due. */
-export function armTimers(state: PartitionState, user: User): void {
+/** Sees to it that the user comes out of the heap no later than his earliest step is due, as `entry`. */
+export function armTimers(state: PartitionState, user: User, entry: HeapUser = user): void {
   let earliestMs = Number.POSITIVE_INFINITY
   for (const rule of state.rules.values()) {
     if (rule.removed || !isSubject(rule, user)) continue
@@ -109,7 +110,7 @@ export function armTimers(state: PartitionState, user: User): void {
   }
   if (earliestMs >= user.timerKeyMs) return
   user.timerKeyMs = earliestMs
-  heapPush(state.timers, earliestMs, user)
+  heapPush(state.timers, earliestMs, entry)
 }
 
 /** Why alert timers wait now; undefined while they do not. */
@@ -126,9 +127,9 @@ export function collectSteps(state: PartitionState): void {
   const quiet: User[] = []
   while (heapTop(state.timers) < w) {
     const keyMs = heapTop(state.timers)
-    const user = heapPop(state.timers)
+    const user = state.users.ofEntry(heapPop(state.timers))
     // Only his newest entry counts: what is left of earlier ones is passed over.
-    if (user.erased || keyMs !== user.timerKeyMs) continue
+    if (!user || user.erased || keyMs !== user.timerKeyMs) continue
     user.timerKeyMs = Number.POSITIVE_INFINITY
     const before = due.length
     for (const rule of state.rules.values()) {

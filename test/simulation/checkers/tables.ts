@@ -1,4 +1,5 @@
 /** I2 and I9: every table, row by row, is as if nothing had gone wrong, and sessions are as `ebb pipe` has them. */
+import { restoreUser } from '../../../services/processor/fold/user-row.ts'
 import type { Row, Tables } from '../clickhouse/tables.ts'
 import type { Evidence } from '../evidence.ts'
 import { clicksTopic } from '../plan.ts'
@@ -79,7 +80,8 @@ export function checkOpenSessions({ tables }: Evidence): string[] {
   )
   const wrong: string[] = []
   for (const user of tables.rows('users'))
-    for (const { id, part, startMs, endMs, clicks } of JSON.parse(String(user.state)).open) {
+    for (const { id, part, startMs, endMs, clicks } of restoreUser('', String(user.state), 0)
+      .open) {
       const text = openText(user.user_id, id, { part, start: startMs, end: endMs, clicks })
       if (!found.delete(text)) wrong.push(`I2: the open session ${text} has no row`)
     }

@@ -82,13 +82,16 @@ const restoring: Record<string, Answer> = {
       .rows('users')
       .filter(row => inSlots(row, params))
       .map(({ user_id, state, version }) => ({ user_id, state, version: String(version) })),
-  [`SELECT user_id, timestamp, event_id, epoch, offset FROM clicks FINAL WHERE ${slotRange} AND verdict = 'accepted' AND timestamp >= fromUnixTimestamp64Milli({oldest:Int64}, 'UTC') ORDER BY epoch, offset`]:
-    (tables, params) =>
-      tables
+  [`SELECT user_id, timestamp, event_id, epoch, offset FROM clicks FINAL WHERE ${slotRange} AND (slot, user_id) IN (SELECT slot, user_id FROM users WHERE ${slotRange} AND NOT startsWith(state, '[0,')) AND verdict = 'accepted' AND timestamp >= fromUnixTimestamp64Milli({oldest:Int64}, 'UTC') ORDER BY epoch, offset`]:
+    (tables, params) => {
+      const users = tables.rows('users').filter(row => !String(row.state).startsWith('[0,'))
+      const lacking = new Set(users.map(row => row.user_id))
+      return tables
         .rows('clicks')
         .filter(
           row =>
             inSlots(row, params) &&
+            lacking.has(row.user_id) &&
             row.verdict === 'accepted' &&
             int(row.timestamp) >= int(params.oldest),
         )
@@ -99,7 +102,8 @@ const restoring: Record<string, Answer> = {
           event_id,
           epoch: int(epoch),
           offset: String(offset),
-        })),
+        }))
+    },
   "SELECT offset FROM clicks FINAL WHERE epoch = {epoch:UInt16} AND partition = {partition:UInt16} AND verdict = 'accepted' AND offset >= {next:UInt64}":
     (tables, { epoch, partition, next }) =>
       tables

@@ -1,7 +1,6 @@
 /** The ClickHouse port of one life. */
 import { EbbError } from '../../../services/base/errors.ts'
 import { readTime } from '../../../services/store/rows.ts'
-import type { Columns, ScannedRow } from '../../../services/store/scan.ts'
 import type { Store } from '../../../services/store/store.ts'
 import type { Calls, Fate } from '../calls.ts'
 import type { Life } from '../scheduler.ts'
@@ -42,31 +41,39 @@ export function openStorePort({ calls, tables, fates }: StoreWorld, life: Life):
       calls.call(life, 'command', fates.write(life, 'command'), () =>
         runCommand(tables, sql, params),
       ),
-    scan: async (sql, columns, params = {}) => {
+    scan: async (sql, params = {}) => {
       const rows = await calls.read(life, 'scan', fates.query(life), () =>
         answerQuery(tables, sql, params),
       )
-      return scanned(rows, columns)
+      return rowBinary(rows)
     },
     close: async () => {},
   }
 }
 
 /** A result as `scan` gives it, from one as `query` does. */
-function scanned<Of extends Columns>(rows: readonly Row[], columns: Of): ScannedRow<Of>[] {
-  const read = {
-    text: String,
-    integer: Number,
-    small: Number,
-    time: (value: unknown) => readTime(String(value)),
-  }
-  const types = Object.entries(columns)
-  return rows.map(
-    row =>
-      Object.fromEntries(
-        types.map(([name, type]) => [name, read[type](row[name])]),
-      ) as ScannedRow<Of>,
+function rowBinary(rows: readonly Row[]): Buffer {
+  return Buffer.concat(
+    rows.flatMap(row => Object.entries(row).map(([name, value]) => binaryOf(name, value))),
   )
+}
+
+/** Of the columns that are scanned: the times and numbers among them, all others being texts. */
+function binaryOf(name: string, value: unknown): Buffer {
+  const bytes = Buffer.alloc(name === 'epoch' ? 2 : 8)
+  if (name === 'epoch') bytes.writeUInt16LE(Number(value))
+  else if (name === 'timestamp') bytes.writeBigUInt64LE(BigInt(readTime(String(value))))
+  else if (name === 'version' || name === 'offset') bytes.writeBigUInt64LE(BigInt(String(value)))
+  else return textOf(Buffer.from(String(value)))
+  return bytes
+}
+
+/** A text behind its length as a LEB128. */
+function textOf(text: Buffer): Buffer {
+  const length: number[] = []
+  let left = text.length
+  for (; left > 0x7f; left = Math.floor(left / 128)) length.push((left % 128) + 128)
+  return Buffer.concat([Buffer.from([...length, left]), text])
 }
 
 /** Answers at once, for operators and for the oracle: it takes no part in the faults. */
@@ -76,7 +83,7 @@ export function directStore(tables: Tables): Store {
       answerQuery(tables, sql, params) as unknown as Answer[],
     insert: async (table, rows) => tables.insert(table, rows as Row[]),
     command: async (sql, params = {}) => runCommand(tables, sql, params),
-    scan: async (sql, columns, params = {}) => scanned(answerQuery(tables, sql, params), columns),
+    scan: async (sql, params = {}) => rowBinary(answerQuery(tables, sql, params)),
     close: async () => {},
   }
 }
