@@ -44,6 +44,8 @@ export async function foldHistory(site: Site, { epoch, topic, partitions }: Epoc
   tell(`${ends.reduce((sum, end) => sum + end, 0)} records are folded.`)
   const waiting = new Set(ends.keys())
   const done = Promise.withResolvers<void>()
+  // It may fail before it is waited for.
+  done.promise.catch(() => undefined)
   const moved = (partition: number, nextOffset: number) => {
     if (nextOffset >= ends[partition]!) waiting.delete(partition)
     if (waiting.size === 0) done.resolve()
@@ -71,6 +73,8 @@ export async function carryBehindSeals(site: Site, from: Epoch, to: Epoch): Prom
   const { log, tables, tell, stopping } = site
   const { store } = tables
   const failing = Promise.withResolvers<never>()
+  // It may fail before it is waited for.
+  failing.promise.catch(() => undefined)
   const carrier = await startCarrying({
     ...{ log, store, from, to },
     carried: clicks => tell(`${clicks} clicks that came behind the seals are carried over.`),

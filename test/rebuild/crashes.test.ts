@@ -1,0 +1,133 @@
+/** A rebuild that dies at one call to tables or log after the other, and is given again each time, ends the same. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { audit } from '../../services/audit/audit.ts'
+import type { Log } from '../../services/log/log.ts'
+import { drainEpoch } from '../../services/rebuild/drain.ts'
+import {
+  beginRebuild,
+  continueRebuild,
+  originOf,
+  type Site,
+} from '../../services/rebuild/rebuild.ts'
+import { shadowNameOf } from '../../services/rebuild/shadow.ts'
+import { readOpenRebuild, steps } from '../../services/rebuild/steps.ts'
+import type { Store } from '../../services/store/store.ts'
+import { shopLog, shopRules } from '../processor/shop.ts'
+import {
+  append,
+  closeRebuilder,
+  foldAll,
+  keepRules,
+  messages,
+  openRebuilder,
+  present,
+  type Rebuilder,
+  seen,
+  siteOf,
+} from './rebuilder.ts'
+
+const shop = { seed: 5, clicks: 900, users: 60, stepMs: 60_000 }
+const entries = shopLog(shop, 1)[0]!
+
+/** Passes on so many calls; the one after them, and all that follow, fail: for each second life it is done all the same. */
+function mortal(calls: number, life: number) {
+  let left = calls
+  return async <Result>(call: () => Promise<Result>): Promise<Result> => {
+    if (left-- > 0) return call()
+    if (left === -1 && life % 2 === 0) await call()
+    throw new Error('dead')
+  }
+}
+
+type Way = ReturnType<typeof mortal>
+
+const storeOn = (store: Store, way: Way): Store => ({
+  query: (sql, params) => way(() => store.query(sql, params)),
+  scan: (sql, columns, params) => way(() => store.scan(sql, columns, params)),
+  insert: (table, rows) => way(() => store.insert(table, rows)),
+  command: (sql, params) => way(() => store.command(sql, params)),
+  close: () => store.close(),
+})
+
+const logOn = (log: Log, way: Way): Log => ({
+  ...log,
+  ensure: (topic, settings) => way(() => log.ensure(topic, settings)),
+  append: (topic, partition, records) => way(() => log.append(topic, partition, records)),
+  bounds: (topic, partition) => way(() => log.bounds(topic, partition)),
+})
+
+function siteThatDies(project: Rebuilder, way: Way): Site {
+  const site = siteOf(project)
+  const { tables, alertsTopic, alertsPartitions } = site
+  const log = logOn(project.log, way)
+  const store = storeOn(tables.store, way)
+  return {
+    ...{ ...site, log, tables: { ...tables, store, shadow: storeOn(tables.shadow, way) } },
+    drain: epoch =>
+      drainEpoch({ log, store, alertsTopic, alertsPartitions, project: 'default', ...epoch }),
+  }
+}
+
+/** One life of the command. */
+async function live(project: Rebuilder, site: Site): Promise<void> {
+  const { store } = site.tables
+  const found = await readOpenRebuild(store)
+  const open =
+    found && found.step !== 'staging'
+      ? found
+      : await beginRebuild(site, await present({ ...project, store }, 2))
+  await continueRebuild(site, await originOf(site, open), open)
+}
+
+test('dead after 1, 2, 3, ... calls, it comes to its end, and nothing differs', async t => {
+  const directory = mkdtempSync(join(tmpdir(), 'ebb-crashes-'))
+  const opened: Rebuilder[] = []
+  t.after(async () => {
+    for (const project of opened) await closeRebuilder(project)
+    rmSync(directory, { recursive: true, force: true })
+  })
+  const open = async (database: string) => {
+    const project = await openRebuilder(directory, database)
+    opened.push(project)
+    await keepRules(project, shopRules)
+    const first = await present(project, 2)
+    await append(project, first, entries)
+    await foldAll(project, first)
+    return project
+  }
+  const steady = await open('ebb')
+  const project = await open('ebb_mortal')
+  const deaths = new Map<string, number>()
+  for (let step = 'none', lives = 0; lives < 1_000; lives++) {
+    // Each life opens what the one before may have dropped.
+    const shadow = await project.store.openBeside(shadowNameOf(project.store.database))
+    // Each step is died in at its first call, at its second, and so on.
+    const calls = deaths.get(step) ?? 0
+    const site = siteThatDies({ ...project, shadow }, mortal(calls, lives))
+    try {
+      await live(project, site)
+      break
+    } catch (error) {
+      assert.match(String(error), /dead/)
+      deaths.set(step, calls + 1)
+      step = (await readOpenRebuild(project.store))?.step ?? 'none'
+    } finally {
+      await shadow.close()
+    }
+  }
+  const told = [...deaths].map(([step, count]) => `${step} ${count}`).join(', ')
+  t.diagnostic(`deaths by step: ${told}`)
+  for (const step of steps.slice(0, -2)) assert.ok(deaths.get(step)! > 2, told)
+  const second = await present(project, 2)
+  assert.ok(second.epoch > 0)
+  const [expected, found] = [await seen(steady), await seen(project)]
+  for (const name of Object.keys(expected)) assert.deepEqual(found[name], expected[name], name)
+  assert.deepEqual(await messages(project), await messages(steady))
+  const source = { log: project.log, store: project.store, project: 'default', ...second }
+  for (const { examples, notes } of Object.values(await audit(source, 0)))
+    assert.deepEqual([examples, notes], [[], []])
+})
