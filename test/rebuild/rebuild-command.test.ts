@@ -10,8 +10,8 @@ import { openEmbeddedLog } from '../../services/log/embedded.ts'
 import { openEmbeddedStore } from '../../services/store/embedded.ts'
 import { migrate } from '../../services/store/migrate.ts'
 import { door, ebb, startUp } from '../control/ebb.ts'
-import { shopLog, shopRules } from '../processor/shop.ts'
-import { append, foldAll, keepRules, present, type Rebuilder, views } from './rebuilder.ts'
+import { shopLog, shopRules, shopStartMs } from '../processor/shop.ts'
+import { append, foldAll, keepRules, present, type Rebuilder, seen, views } from './rebuilder.ts'
 
 const shop = { seed: 20_260_105, clicks: 3_000, users: 150, stepMs: 25_000 }
 const partitions = 2
@@ -58,10 +58,7 @@ async function seenIn(name: string): Promise<Record<string, unknown[]>> {
     directory: join(directory, name, 'data/clickhouse'),
     database: 'ebb',
   })
-  const rows: Record<string, unknown[]> = {}
-  for (const [view, sql] of Object.entries(views)) rows[view] = await store.query(sql)
-  await store.close()
-  return rows
+  return seen({ store }).finally(() => store.close())
 }
 
 /** Another one like it. */
@@ -76,6 +73,35 @@ async function assertSame(name: string): Promise<void> {
   const found = await seenIn(name)
   for (const view of Object.keys(views)) assert.deepEqual(found[view], steady[view], view)
 }
+
+test('history that comes late is refused by ebb import, which names ebb rebuild, and taken by that', async () => {
+  const cwd = copyOf('history')
+  const rows = Array.from({ length: 50 }, (_, at) => {
+    const time = new Date(shopStartMs - (at + 1) * 3_600_000).toISOString()
+    return `${at % 2 ? 'user 1' : 'newcomer'},${time},h${at},${at}`
+  })
+  writeFileSync(join(cwd, 'history.csv'), ['who,at,id,revenue', ...rows, 'x,never,y,1'].join('\n'))
+  const columns = ['--user', 'who', '--time', 'at', '--id', 'id', '--event', 'purchase']
+  const refused = await ebb(['import', 'history.csv', ...columns], cwd)
+  assert.equal(refused.status, 1)
+  assert.match(refused.stderr, /ebb rebuild/)
+  const missing = await ebb(['rebuild', 'nothing.csv', ...columns], cwd)
+  assert.equal(missing.status, 1)
+  const none = await ebb(['doctor'], cwd)
+  assert.doesNotMatch(none.stdout, /rebuild/, 'a rebuild whose files cannot be read is given up')
+  const rebuilt = await ebb(['rebuild', 'history.csv', ...columns], cwd)
+  assert.equal(rebuilt.status, 0, rebuilt.stderr)
+  assert.match(rebuilt.stdout, /taken +50/)
+  assert.match(rebuilt.stderr, /history.csv, line 52: time/)
+  const found = await seenIn('history')
+  assert.equal(found.clicks!.length, steady.clicks!.length + 50)
+  const rejects = found.rejects as { kind: string; bytes: string }[]
+  assert.ok(rejects.some(({ kind, bytes }) => kind === 'dead' && bytes === 'x,never,y,1'))
+  const user = await ebb(['user', 'newcomer'], cwd)
+  assert.match(user.stdout, /with 25 clicks/)
+  const audited = await ebb(['audit'], cwd)
+  assert.equal(audited.status, 0, audited.stdout + audited.stderr)
+})
 
 test('rebuilt, it is what it was, and goes on', async () => {
   const cwd = copyOf('whole')

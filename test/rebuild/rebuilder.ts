@@ -7,6 +7,8 @@ import type { LocalLog } from '../../services/log/local.ts'
 import type { NewRecord } from '../../services/log/log.ts'
 import { openMemoryLog } from '../../services/log/memory.ts'
 import type { Click } from '../../services/log/record.ts'
+import { standingJson } from '../../services/processor/fold/standing.ts'
+import { restoreUser } from '../../services/processor/fold/user-row.ts'
 import { parseRules } from '../../services/processor/pipe/options.ts'
 import { type ProcessorOptions, startProcessor } from '../../services/processor/processor.ts'
 import { untilDrained } from '../../services/rebuild/drain.ts'
@@ -152,16 +154,23 @@ export const views: Readonly<Record<string, string>> = {
   sessions:
     'SELECT user_id, session_id, part, start, end, clicks, first_event, last_event, value, final FROM sessions FINAL ORDER BY ALL',
   users: `SELECT * EXCEPT (state, epoch, partition, version) FROM users FINAL ORDER BY user_id`,
-  silences: `SELECT user_id, JSONExtractRaw(state, 'episodes') AS episodes FROM users FINAL ORDER BY user_id`,
+  silences: 'SELECT user_id, state FROM users FINAL ORDER BY user_id',
   user_days: 'SELECT * EXCEPT (epoch, partition, version) FROM user_days FINAL ORDER BY ALL',
   alerts:
     'SELECT * EXCEPT (epoch, partition, offset, precedence) FROM alerts FINAL ORDER BY message_id',
   users_now: 'SELECT * EXCEPT partition FROM users_now ORDER BY user_id',
 }
 
-export async function seen({ store }: Rebuilder): Promise<Record<string, unknown[]>> {
+export async function seen({
+  store,
+}: {
+  readonly store: Store
+}): Promise<Record<string, unknown[]>> {
   const rows: Record<string, unknown[]> = {}
   for (const [name, sql] of Object.entries(views)) rows[name] = await store.query(sql)
+  rows.silences = (rows.silences as { user_id: string; state: string }[]).map(
+    ({ user_id, state }) => `${user_id} ${standingJson(restoreUser(user_id, state, 0))}`,
+  )
   return rows
 }
 
