@@ -15,8 +15,7 @@ const beatMs = 50
 const minuteMs = 60_000
 /** Through the collector, of all. */
 const doorShare = 0.05
-/** So many that at some thousand clicks/s most pause for longer than the gap of load.ts now and then: sessions end. */
-const users = 60_000
+const users = 20_000
 
 /** Where an append began, and when: the records from there on are younger. */
 interface Mark {
