@@ -122,7 +122,8 @@ CREATE TABLE ebb.epochs
     `epoch` UInt16,
     `topic` String,
     `partitions` UInt16,
-    `began_at` DateTime64(3, 'UTC')
+    `began_at` DateTime64(3, 'UTC'),
+    `rebuilt` Bool
 )
 ENGINE = ReplacingMergeTree(began_at)
 ORDER BY epoch
@@ -169,6 +170,22 @@ CREATE TABLE ebb.progress
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (topic, partition)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192;
+
+CREATE TABLE ebb.rebuilds
+(
+    `epoch` UInt16,
+    `topic` String,
+    `partitions` UInt16,
+    `step` LowCardinality(String),
+    `from` UInt16 COMMENT 'the epoch that it is made from',
+    `points` Array(UInt64) COMMENT 'by partition of that epoch: what stands before was taken while it was still folded',
+    `tables` Map(String, UUID) COMMENT 'the new tables that are to stand in the place of the old ones',
+    `version` UInt64,
+    `changed_at` DateTime64(3, 'UTC')
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY epoch
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192;
 
 CREATE TABLE ebb.rejects
