@@ -156,7 +156,7 @@ export const faultsOfDelivery: readonly Fault[] = [
       ),
       tested(webhooks, 'stop does not wait for a receiver that hangs; the attempt is made again'),
       tested(
-        'servers/everybody-stops.test.ts',
+        'servers/everybody-stops.faults.ts',
         'every service gets SIGTERM in the middle of its work, and is gone within 10 s',
       ),
     ],
@@ -183,7 +183,7 @@ export const faultsOfDelivery: readonly Fault[] = [
     what: 'killed for want of memory under a backlog of 10 million records',
     proofs: [
       tested(
-        'servers/small-memory.test.ts',
+        'servers/small-memory.faults.ts',
         'a processor is killed for want of memory under a backlog; the next one folds the rest in 512 MiB',
       ),
     ],

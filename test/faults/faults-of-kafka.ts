@@ -45,7 +45,7 @@ export const faultsOfKafka: readonly Fault[] = [
       ),
       tested('servers/kept-state.test.ts', 'a partition that comes back goes on from memory'),
       tested(
-        'servers/group-storm.test.ts',
+        'servers/group-storm.faults.ts',
         'processors join and leave every 2 s, and one of them is killed each time around',
       ),
     ],
@@ -77,7 +77,7 @@ export const faultsOfKafka: readonly Fault[] = [
         'one partition that refuses makes the whole request unconfirmed',
       ),
       tested(
-        'servers/everybody-stops.test.ts',
+        'servers/everybody-stops.faults.ts',
         'three brokers are restarted one after the other, then killed one after the other',
       ),
     ],
@@ -102,7 +102,7 @@ export const faultsOfKafka: readonly Fault[] = [
         'another log in the place of the one that was folded is refused',
       ),
       tested(
-        'servers/unclean-election.test.ts',
+        'servers/unclean-election.faults.ts',
         'a replica that lacks records becomes leader: how many are gone is said, and nothing is folded',
       ),
     ],
