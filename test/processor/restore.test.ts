@@ -8,7 +8,9 @@ import { encodeRecord } from '../../services/log/codec.ts'
 import type { LogRecord } from '../../services/log/log.ts'
 import { openMemoryLog } from '../../services/log/memory.ts'
 import type { ClicksRecord } from '../../services/log/record.ts'
+import { cancelSilences } from '../../services/processor/fold/alert.ts'
 import { placeOfRow } from '../../services/processor/fold/packed-rows.ts'
+import type { Rule } from '../../services/processor/fold/rule.ts'
 import { idHash } from '../../services/processor/fold/session.ts'
 import {
   finishPlacing,
@@ -28,7 +30,7 @@ import {
   restoreUser,
   snapshotUser,
 } from '../../services/processor/fold/user-row.ts'
-import { createFolded, forgetGathered } from '../../services/processor/folded.ts'
+import { createFolded, forgetGathered, gatherUsers } from '../../services/processor/folded.ts'
 import { createRecordFold } from '../../services/processor/record-fold.ts'
 import { restore } from '../../services/processor/restore.ts'
 import { migrate } from '../../services/store/migrate.ts'
@@ -143,6 +145,33 @@ describe('a partition that was read back', () => {
       assert.deepEqual(rowsOf(back), rowsOf(state))
       assert.equal(snapshotPartition(back), snapshotPartition(state))
     })
+
+  test('has every user as he is: who changes is written', () => {
+    const state = createState('default')
+    const folded = createFolded(state, 0, '')
+    const one = createRecordFold(folded, place)
+    const written = new Map<string, string>()
+    for (const record of records) {
+      for (let done = one.fold(record); !done; ) done = one.resume()
+      gatherUsers(folded)
+      for (const user of folded.users) written.set(user.id, snapshotUser(user))
+      forgetGathered(folded)
+    }
+    for (const user of state.users.values())
+      assert.equal(written.get(user.id), snapshotUser(user), user.id)
+  })
+
+  test('writes who waited under a rule that goes', () => {
+    const state = createState('default')
+    const user = createUser('ada')
+    state.users.set(user.id, user)
+    const waiting = { sinceMs: 1, kind: 'activity', recordedMs: -1, dueMs: 2, version: 1 } as const
+    const never = { cancelled: false, firedDueMs: Number.NaN, coolDueMs: Number.NaN }
+    user.episodes.set('quiet', { ...waiting, ...never, subjectMs: 3 })
+    cancelSilences(state, { id: 'quiet' } as Rule)
+    assert.deepEqual(state.dirty, [user])
+    assert.match(snapshotUser(user), /null\]\]\]$/)
+  })
 
   test('finds each of very many users, and nobody else', () => {
     const random = seeded(11)

@@ -246,7 +246,7 @@ export function cancelSilences(state: PartitionState, rule: Rule): void {
   for (const user of state.users.inTurn()) {
     const episode = user.episodes.get(rule.id)
     if (!episode) continue
-    state.users.keep(user)
+    touch(state, user)
     episode.subjectMs = Number.NaN
     if (episode.recordedMs >= 0 && !episode.cancelled)
       ended.push({ atMs: episode.dueMs, user, rule, session: null })

@@ -17,12 +17,10 @@ export interface Users {
   /** All of them, none packed any more. */
   values(): Iterable<User>
   /**
-   * All of them, one at a time: who was packed is so again behind his turn, unless he was touched, armed or kept
+   * All of them, one at a time: who was packed is so again behind his turn, unless he was touched or armed
    * meanwhile. He must not be held beyond his turn otherwise.
    */
   inTurn(): Iterable<User>
-  /** Of `inTurn`: he is an object from now on. */
-  keep(user: User): void
   /** Packs the row at `at` (see packed-rows.ts); what stands for it in heaps. `find` comes before the first `get`. */
   pack(chunk: Buffer, at: number): number
   /** The packed user's live entry in the heap of timers has this key. */
@@ -74,13 +72,10 @@ export function createUsers(): Users {
         const keyMs = packed.timerKeyMs(row)
         const user = packed.read(row)
         yield user
-        if (!user.dirty && user.timerKeyMs === keyMs && !objects.has(user.id)) continue
+        if (!user.dirty && user.timerKeyMs === keyMs) continue
         packed.takeOut(row)
         objects.set(user.id, user)
       }
-    },
-    keep(user) {
-      objects.set(user.id, user)
     },
     pack: (chunk, at) => packed.add(chunk, at),
     setTimerKey: packed.setTimerKey,
