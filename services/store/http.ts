@@ -142,12 +142,19 @@ async function read(service: Service, exchange: Exchange): Promise<void> {
   )
 }
 
+/** What an insert answers. */
+const nothing = { bytes: new Uint8Array(), rowsRead: 0, bytesRead: 0, elapsedSeconds: 0 }
+
 async function write(service: Service, exchange: Exchange): Promise<void> {
   const { question, gone } = exchange
-  const { sql, format, params, settings } = question
+  const { sql, rows, format, params, settings } = question
   const want = { database: databaseOf(service, question), settings }
   await service.pool.use(want, gone, connection =>
-    answer(exchange, format, () => connection.result(sql, format, params)),
+    answer(exchange, format, () =>
+      rows
+        ? connection.insertLines(rows.table, rows.lines).then(() => nothing)
+        : connection.result(sql, format, params),
+    ),
   )
 }
 

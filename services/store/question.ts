@@ -10,6 +10,8 @@ export interface Question {
   readonly user: string
   readonly password: string
   readonly sql: string
+  /** Of an insert of JSONEachRow whose rows are the whole body, as they came: megabytes that no text is made of. */
+  readonly rows: { readonly table: string; readonly lines: Buffer } | undefined
   readonly database: string | undefined
   /** For what has no FORMAT clause. */
   readonly format: string
@@ -31,6 +33,8 @@ export const caps = { max_execution_time: 30, max_memory_usage: 536_870_912 } as
 const ofInserts =
   /^(input_format_(skip_unknown_fields|null_as_default|parallel_parsing)|max_insert_block_size|async_insert)$/
 
+const insertOfRows = /^INSERT INTO (\w+) FORMAT JSONEachRow\s*$/
+
 export async function readQuestion(
   request: IncomingMessage,
   options: { readonly bodyBytesMax: number; readonly inserts: boolean },
@@ -40,7 +44,10 @@ export async function readQuestion(
     throw exception(48, 'NOT_IMPLEMENTED', 'The native compression is not served; gzip is.')
   if (/multipart/.test(request.headers['content-type'] ?? ''))
     throw exception(48, 'NOT_IMPLEMENTED', 'Parameters are taken from the URL, not from forms.')
-  const parts = [query.get('query') ?? '', await readBody(request, options.bodyBytesMax)]
+  const asked = query.get('query') ?? ''
+  const body = await readBody(request, options.bodyBytesMax)
+  const table = options.inserts ? insertOfRows.exec(asked)?.[1] : undefined
+  const parts = [asked, table === undefined ? body.toString() : '']
   const accepts = String(request.headers['accept-encoding'] ?? '')
   const format =
     query.get('default_format') ?? header(request, 'x-clickhouse-format') ?? 'TabSeparated'
@@ -48,6 +55,7 @@ export async function readQuestion(
   return {
     ...credentials(request, query),
     sql: parts.filter(part => part !== '').join('\n'),
+    rows: table === undefined ? undefined : { table, lines: body },
     database: query.get('database') ?? header(request, 'x-clickhouse-database'),
     format,
     params: paramsOf(query),
@@ -88,7 +96,7 @@ function settingsOf(query: URLSearchParams, inserts: boolean): EngineSettings {
   return settings
 }
 
-async function readBody(request: IncomingMessage, bytesMax: number): Promise<string> {
+async function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
   const tooLarge = exception(307, 'TOO_MANY_BYTES', `A request has at most ${bytesMax} bytes.`)
   const chunks: Buffer[] = []
   let size = 0
@@ -99,9 +107,9 @@ async function readBody(request: IncomingMessage, bytesMax: number): Promise<str
   }
   const body = Buffer.concat(chunks)
   const encoding = request.headers['content-encoding'] ?? 'identity'
-  if (encoding === 'identity') return body.toString()
+  if (encoding === 'identity') return body
   if (encoding !== 'gzip') throw exception(48, 'NOT_IMPLEMENTED', `${encoding} is not served.`)
-  return promisify(gunzip)(body, { maxOutputLength: bytesMax }).then(String, error => {
+  return promisify(gunzip)(body, { maxOutputLength: bytesMax }).catch(error => {
     throw error.code === 'ERR_BUFFER_TOO_LARGE'
       ? tooLarge
       : exception(117, 'INCORRECT_DATA', 'This is no gzip.')

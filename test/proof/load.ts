@@ -48,8 +48,8 @@ const backlog = 60_000
 const deliveryPauseMsMax = 60_000
 
 /**
- * Sessions close and silences fire within the minutes of the load: at ten thousand clicks/s a user pauses for 2 s. The
- * revision is beyond a new project's own.
+ * Sessions close and silences fire within the minutes of the load: at six thousand clicks/s a visitor clicks every
+ * 0.6 s. The revision is beyond a new project's own.
  */
 const settings = { gap: '3s', disorder: '1s', lateness: '20s', guards: 'off' }
 /** About three alerts for each hundred clicks: some hundred times what a shop has. */

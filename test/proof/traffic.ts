@@ -16,6 +16,10 @@ const minuteMs = 60_000
 /** Through the collector, of all. */
 const doorShare = 0.05
 const users = 20_000
+/** On the site at once. */
+const visitors = 4000
+/** As in real shops' logs, where they are between eight and nine. */
+const clicksPerVisit = 9
 
 /** Where an append began, and when: the records from there on are younger. */
 interface Mark {
@@ -99,17 +103,30 @@ export function createTraffic(log: Log, partitions: number): Traffic {
   }
 }
 
+/**
+ * Visits, as in a shop: whoever clicks is one of those who are there, and about one click in nine is the last of a
+ * visit, after which somebody else comes. So there are as many sessions, closed ones too, for each click at any rate.
+ */
 function createClicks(seed: number): (nowMs: number) => { userId: string; value: Buffer } {
   const random = seeded(seed)
+  const anybody = () => `user ${Math.floor(random() * users)}`
+  const there = Array.from({ length: visitors }, anybody)
+  /** Who made the last clicks: some come again a little later, with the id and the user of the first time. */
+  const makers = Array.from({ length: 200 }, () => '')
   let made = 0
   return nowMs => {
     const at = made++
-    // Some come again a little later, with the id and the user of the first time.
-    const of = random() < 0.02 && at > 0 ? at - Math.ceil(random() * Math.min(at, 200)) : at
-    const userId = `user ${Math.floor(seeded(of * 7919 + seed)() * users)}`
+    const of =
+      random() < 0.02 && at > 0 ? at - Math.ceil(random() * Math.min(at, makers.length - 1)) : at
+    if (of === at) {
+      const place = Math.floor(random() * visitors)
+      makers[at % makers.length] = there[place]!
+      if (random() * clicksPerVisit < 1) there[place] = anybody()
+    } else makers[at % makers.length] = makers[of % makers.length]!
+    const userId = makers[of % makers.length]!
     const kind = random()
     if (kind < 0.003) return { userId, value: Buffer.from('{"no": "click"}') }
-    const order = kind < 0.03
+    const order = kind < 0.008
     const click: Click = {
       kind: 'click',
       eventId: `e${of}`,

@@ -14,7 +14,7 @@ import { startLoad } from './load.ts'
 import { until } from './scene.ts'
 import { startService } from './services.ts'
 
-const users = 100
+const clickingUsers = 100
 const timeoutMs = 600_000
 /** Clicks that were acknowledged before the rebuild begins, and again after it ended. */
 const clicksMin = 300
@@ -60,7 +60,7 @@ else
       rmSync(cwd, { recursive: true, force: true })
     })
 
-    const load = startLoad(door!, users)
+    const load = startLoad(door!, clickingUsers)
     t.after(() => load.stop())
     await until(() => load.acknowledged.size > clicksMin)
     const refused = await ebb(['import', file, ...servers], cwd)
@@ -91,13 +91,19 @@ else
       )
       return row!
     }
+    const known = async () => {
+      const [row] = await store.query<Record<string, string>>(
+        'SELECT uniqExact(user_id) AS users, sum(clicks) AS clicks FROM users FINAL',
+      )
+      return row!
+    }
+    // The inserts of a flush go side by side: neither table is the last one.
     await until(async () => Number((await count()).accepted) >= expected)
+    await until(async () => Number((await known()).clicks) >= expected)
     const { accepted, ids, imported, others: old } = await count()
     assert.deepEqual([accepted, ids, imported, old].map(Number), [expected, expected, 700, 0])
-    const [known] = await store.query<Record<string, string>>(
-      'SELECT uniqExact(user_id) AS users, sum(clicks) AS clicks FROM users FINAL',
-    )
-    assert.deepEqual([Number(known!.users), Number(known!.clicks)], [140, expected])
+    const { users, clicks } = await known()
+    assert.deepEqual([Number(users), Number(clicks)], [140, expected])
 
     const audited = await ebb(['audit', ...servers], cwd)
     assert.equal(audited.status, 0, audited.stdout + audited.stderr)
