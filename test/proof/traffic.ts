@@ -149,9 +149,12 @@ function createClicks(seed: number): (nowMs: number) => { userId: string; value:
   }
 }
 
-/** One in a hundred is late, one in a thousand stamped in the future, the others a moment ago. */
+/**
+ * One in a hundred is late, one in a thousand stamped in the future, one in ten up to a second ago; the others have
+ * just been made, as clicks of one visitor mostly come in their order.
+ */
 function offsetMs(chance: number): number {
   if (chance < 0.01) return -Math.floor(chance * 100 * 3 * minuteMs) - minuteMs
   if (chance < 0.011) return 10 * minuteMs
-  return -Math.floor(chance * 900)
+  return -Math.floor(chance < 0.111 ? (chance - 0.011) * 9000 : chance * 50)
 }
