@@ -1,7 +1,8 @@
 /**
  * Writes what was gathered, in the order that makes a crash at any point repeat work and never an effect:
  *
- *   1. who is erased; alerts to their log, and behind them whom webhooks are to forget
+ *   1. who is erased; alerts to their log, and behind them whom webhooks are to forget. Here the partitions of a
+ *      process meet, whose rows then go together
  *   2. clicks, rejects, sessions, user_days, alerts: side by side, for none of them is read to make up another
  *   3. days counted again from clicks, the rows of the erased dropped     4. users
  *   5. progress                 6. the log's own offset, a hint
@@ -20,6 +21,7 @@ import { dayOf } from './fold/settings.ts'
 import { snapshotPartition } from './fold/snapshot.ts'
 import type { PartitionState, User } from './fold/state.ts'
 import { timersHeld } from './fold/timer.ts'
+import type { RoundPlace } from './rounds.ts'
 import { dayRow, dayText, type Place, type Row, sessionRow, userRow, versionAt } from './rows.ts'
 
 export interface FlushTarget {
@@ -45,6 +47,7 @@ export async function flush(
   batch: Batch,
   users: readonly User[],
   reached: Reached,
+  round?: RoundPlace,
 ): Promise<void> {
   const { store } = target
   const gone = new Set(batch.erased)
@@ -53,6 +56,7 @@ export async function flush(
   for (const userId of gone)
     await rememberErasure(store, place, userId, state.offset, target.wallClock())
   await appendAlerts(target, batch, { ...place, offset: state.offset })
+  await round?.meet()
   await allEnded([
     insert(store, 'clicks', batch.clicks.filter(stays)),
     insert(store, 'rejects', batch.rejects.filter(stays)),
@@ -98,8 +102,11 @@ async function appendAlerts(
   }
   for (const { record } of batch.alerts) add(record.userId, encodeAlert(record))
   for (const userId of batch.erased) add(userId, encodeErasure({ userId, ...erasedAt }))
-  for (const [partition, records] of byPartition)
-    await target.log.append(target.alertsTopic, partition, records)
+  const { log, alertsTopic } = target
+  const appends = Array.from(byPartition, async ([partition, records]) => {
+    await log.append(alertsTopic, partition, records)
+  })
+  await allEnded(appends)
 }
 
 /** What became final or was swallowed, and the open sessions of the changed users as they stand. */

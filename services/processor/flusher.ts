@@ -1,4 +1,4 @@
-/** When a partition is flushed, and again until it succeeds. */
+/** Whether a partition has something to flush; and the flush, again until it succeeds. */
 import type { EbbError } from '../base/errors.ts'
 import type { Lease } from '../log/log.ts'
 import { batchSize } from './batch.ts'
@@ -7,14 +7,9 @@ import type { PartitionState } from './fold/state.ts'
 import { type Folded, forgetGathered, gatherUsers, lastHashOf } from './folded.ts'
 import type { Flushed } from './meter.ts'
 import { persist } from './persist.ts'
+import type { RoundPlace } from './rounds.ts'
 import type { Place } from './rows.ts'
 
-/**
- * Flushes begin when the clock has passed a multiple of it: at the same moments for all partitions of a process, so
- * that their rows go together (store/joined.ts). Alerts wait as rows do: where many fire, a flush for each would leave
- * ClickHouse little time for anything else.
- */
-const flushIntervalMs = 800
 /** How long progress waits, where nothing else changed. */
 const progressAgeMsMax = 5_000
 
@@ -33,7 +28,7 @@ export interface FlusherOptions {
 export interface Flusher {
   isDue(): boolean
   /** Writes what is gathered; or forgets it, where the tables hold it already. */
-  flush(lease: Lease | undefined): Promise<void>
+  flush(lease: Lease | undefined, round?: RoundPlace): Promise<void>
 }
 
 export function createFlusher(options: FlusherOptions): Flusher {
@@ -41,12 +36,13 @@ export function createFlusher(options: FlusherOptions): Flusher {
   const { state } = folded
   let flushedAtMs = steadyClock()
 
-  async function write(lease: Lease | undefined): Promise<void> {
+  async function write(lease: Lease | undefined, round?: RoundPlace): Promise<void> {
     gatherUsers(folded)
     const { nextOffset, batch, users } = folded
     const reached = { nextOffset, lastHash: lastHashOf(folded) }
     const startedAtMs = steadyClock()
-    await persist(options, () => flush(target, place, state, batch, users, reached), lease)
+    const attempt = () => flush(target, place, state, batch, users, reached, round)
+    await persist(options, attempt, lease)
     flushedAtMs = steadyClock()
     const records = nextOffset - folded.flushedOffset
     const durationMs = flushedAtMs - startedAtMs
@@ -61,13 +57,12 @@ export function createFlusher(options: FlusherOptions): Flusher {
       const { nextOffset, flushedOffset, batch } = folded
       const size = batchSize(batch)
       if (nextOffset < flushedOffset || (nextOffset === flushedOffset && size === 0)) return false
-      const nowMs = steadyClock()
-      if (size === 0 && state.dirty.length === 0) return nowMs - flushedAtMs >= progressAgeMsMax
-      return Math.floor(nowMs / flushIntervalMs) > Math.floor(flushedAtMs / flushIntervalMs)
+      const isProgressOnly = size === 0 && state.dirty.length === 0
+      return !isProgressOnly || steadyClock() - flushedAtMs >= progressAgeMsMax
     },
-    async flush(lease) {
+    async flush(lease, round) {
       if (folded.nextOffset < folded.flushedOffset) forgetGathered(folded)
-      else await write(lease)
+      else await write(lease, round)
     },
   }
 }

@@ -1,5 +1,5 @@
 /**
- * One partition: folds what comes, and flushes when enough is gathered or when time is up. Work on a partition is
+ * One partition: folds what comes, and flushes when enough is gathered or when it is told to. Work on a partition is
  * done one piece after the other, in the order it came in.
  */
 import { EbbError } from '../base/errors.ts'
@@ -11,6 +11,7 @@ import { createFlusher, type Flusher, type FlusherOptions } from './flusher.ts'
 import type { PartitionState } from './fold/state.ts'
 import { type Folded, forgetGathered } from './folded.ts'
 import { createRecordFold } from './record-fold.ts'
+import type { RoundPlace } from './rounds.ts'
 import type { Place } from './rows.ts'
 
 /** A flush is due at this many gathered rows. */
@@ -21,8 +22,10 @@ export interface Partition {
   readonly state: PartitionState
   /** Folds records in order; resolves when they are folded, not when they are flushed. */
   take(records: readonly LogRecord[], lease: Lease): Promise<void>
-  /** Flushes if time is up. */
-  beat(): Promise<void>
+  /** It has something to flush, and is not another's. */
+  isDue(): boolean
+  /** Flushes what is due, with others. */
+  flush(round: RoundPlace): Promise<void>
   /** Flushes all there is. */
   finish(): Promise<void>
   /** Folds and flushes nothing further: the partition is another's. */
@@ -43,6 +46,10 @@ export function createPartition(options: FlusherOptions): Partition {
   /** All of the records before nextOffset is in the state, and nothing of those behind it. */
   let whole = true
   let dropped = false
+  /** Under which its records came; undefined before the first of them. */
+  let held: Lease | undefined
+
+  const isDue = () => !dropped && !held?.lost && flusher.isDue()
 
   /** What is due at one record and too much for one slice; false when the partition was lost meanwhile. */
   const workOff = async (lease: Lease) => {
@@ -56,6 +63,7 @@ export function createPartition(options: FlusherOptions): Partition {
   }
 
   const take = async (batch: readonly LogRecord[], lease: Lease) => {
+    held = lease
     for (const stored of batch) {
       // What stands behind the Seal of an epoch is carried over to the next one, not folded here.
       if (lease.lost || dropped || state.sealed) return
@@ -73,16 +81,16 @@ export function createPartition(options: FlusherOptions): Partition {
       if (folded.nextOffset === folded.flushedOffset) forgetGathered(folded)
       else if (isFull(folded) || state.sealed) await flusher.flush(lease)
     }
-    if (!lease.lost && !dropped && flusher.isDue()) await flusher.flush(lease)
   }
 
   return {
     place,
     state,
     take: (batch, lease) => inTurn(() => take(batch, lease)),
-    beat: () =>
+    isDue,
+    flush: round =>
       inTurn(async () => {
-        if (!dropped && flusher.isDue()) await flusher.flush(undefined)
+        if (isDue()) await flusher.flush(held, round)
       }),
     finish: () =>
       inTurn(async () => {

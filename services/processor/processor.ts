@@ -1,6 +1,6 @@
 /** The processor: owns partitions of the clicks topic and keeps a fold for each. */
 
-import type { EbbError } from '../base/errors.ts'
+import { EbbError } from '../base/errors.ts'
 import { every, steadyClock, wallClock } from '../base/time.ts'
 import type { Log } from '../log/log.ts'
 import type { Store } from '../store/store.ts'
@@ -10,6 +10,7 @@ import type { ProcessorMeter, RestoredFrom } from './meter.ts'
 import { createPartition, type Partition } from './partition.ts'
 import { persist } from './persist.ts'
 import { type PreviousEpoch, restore, resume } from './restore.ts'
+import { createRounds } from './rounds.ts'
 import { startSweeping, sweepIntervalMs } from './sweep.ts'
 
 export interface ProcessorOptions {
@@ -46,7 +47,7 @@ export interface Processor {
   stop(): Promise<void>
 }
 
-const beatIntervalMs = 250
+const lookIntervalMs = 100
 
 export async function startProcessor(options: ProcessorOptions): Promise<Processor> {
   const { log, store, topic, project, meter } = options
@@ -109,21 +110,19 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
       options.failed(number, error)
     },
   })
-  const beating = new Set<Partition>()
-  const stopBeating = every(beatIntervalMs, () => {
+  const rounds = createRounds<Partition>({
+    steadyClock,
+    isDue: partition => partition.isDue(),
+    flush: (partition, place) =>
+      partition.flush(place).catch(error => {
+        partition.drop()
+        const { partition: number } = partition.place
+        if (!isLoss(error) && partitions.get(number) === partition) options.failed(number, error)
+      }),
+  })
+  const stopLooking = every(lookIntervalMs, () => {
     kept.expire()
-    for (const [number, partition] of partitions) {
-      // A flush that is being tried again holds up the next beat: one of them waits, not many.
-      if (beating.has(partition)) continue
-      beating.add(partition)
-      partition
-        .beat()
-        .catch(error => {
-          partition.drop()
-          options.failed(number, error)
-        })
-        .finally(() => beating.delete(partition))
-    }
+    rounds.look(partitions.values())
   })
   const stopSweeping = startSweeping({
     store,
@@ -134,7 +133,7 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
   return {
     partitions,
     async stop() {
-      stopBeating()
+      stopLooking()
       const swept = stopSweeping()
       const stopped = ownership.stop()
       stopping.abort()
@@ -142,4 +141,9 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
       await swept
     },
   }
+}
+
+/** Its end follows, told by the log. */
+function isLoss(error: unknown): boolean {
+  return error instanceof EbbError && error.code === 'partitionLost'
 }

@@ -3,7 +3,7 @@
  * A log that is not the one progress speaks of is refused with a sentence.
  */
 import { assert, EbbError } from '../base/errors.ts'
-import { slotCount } from '../base/slot.ts'
+import { slotCount, slotOf } from '../base/slot.ts'
 import { nextTurn, steadyClock } from '../base/time.ts'
 import type { Log } from '../log/log.ts'
 import { isTaken } from '../log/record.ts'
@@ -14,7 +14,7 @@ import { shareOfGuard } from './fold/guard.ts'
 import { idOfRow, placeOfRow } from './fold/packed-rows.ts'
 import { idHash } from './fold/session.ts'
 import { finishPlacing, placeRow, placeUser, restorePartition } from './fold/snapshot.ts'
-import { createState, type PartitionState, type Session, type User } from './fold/state.ts'
+import { createState, type PartitionState, type User } from './fold/state.ts'
 import { hasIds, isKeyed, readDueFacts, restoreUser } from './fold/user-row.ts'
 import { createFolded, type Folded, forgetGathered, lastHashOf } from './folded.ts'
 import { findFault } from './log-fault.ts'
@@ -45,14 +45,20 @@ const tellIntervalMs = 2_000
 export async function restore(source: RestoreSource, place: Place): Promise<Folded> {
   const { log, topic, project } = source
   const progress = await readProgress(source, place)
-  const bounds = await log.bounds(topic, place.partition)
-  const { nextOffset, lastHash } = progress ?? { nextOffset: bounds.startOffset, lastHash: '' }
   const state = progress
     ? restorePartition(project, progress.state)
     : await beginState(source, place)
-  const fault = await findFault(source, place, { nextOffset, lastHash })
+  const { nextOffset, lastHash } = progress ?? {
+    nextOffset: (await log.bounds(topic, place.partition)).startOffset,
+    lastHash: '',
+  }
+  // Behind progress: rows may be ahead of it and never behind.
+  const [fault, first] = await Promise.all([
+    findFault(source, place, { nextOffset, lastHash }),
+    readFirst(source, place),
+  ])
   if (fault) throw fault
-  await restoreUsers(source, place, state, nextOffset)
+  await restoreUsers(source, place, state, nextOffset, first)
   return createFolded(state, nextOffset, lastHash)
 }
 
@@ -107,23 +113,37 @@ async function readProgress(source: RestoreSource, place: Place): Promise<Progre
   return row && { nextOffset: Number(row.next_offset), lastHash: row.last_hash, state: row.state }
 }
 
+interface First {
+  readonly erasures: Erasures | undefined
+  readonly range: SlotRange
+  readonly chunk: Buffer
+}
+
+async function readFirst(source: RestoreSource, place: Place): Promise<First> {
+  const range = { from: 0, to: firstSlots }
+  const [erasures, chunk] = await Promise.all([
+    erasuresOfPartition(source.store, source.partitions, place.partition),
+    readUsers(source, place, range),
+  ])
+  return { erasures, range, chunk }
+}
+
 async function restoreUsers(
   source: RestoreSource,
   place: Place,
   state: PartitionState,
   nextOffset: number,
+  { erasures, ...first }: First,
 ): Promise<void> {
   let toldAtMs = steadyClock()
-  const { store, partitions } = source
-  const erasures = await erasuresOfPartition(store, partitions, place.partition)
-  let range: SlotRange | undefined = { from: 0, to: firstSlots }
-  let chunk = await readUsers(source, place, range)
+  let range: SlotRange | undefined = first.range
+  let { chunk } = first
   while (range) {
     const next = rangeAfter(range, countRows(chunk))
     // The engine reads the users of the next range while those of this one are worked off here.
     const reading = next ? readUsers(source, place, next) : noRows
     const users = placeRows(chunk, place, state, nextOffset, erasures)
-    ;[, chunk] = await Promise.all([readIds(source, place, range, users, erasures), reading])
+    ;[, chunk] = await Promise.all([readIds(source, place, users.values(), erasures), reading])
     for (const user of users.values()) placeUser(state, user, nextOffset)
     if (steadyClock() - toldAtMs >= tellIntervalMs) {
       toldAtMs = steadyClock()
@@ -215,35 +235,42 @@ const clickColumns = {
   offset: 'integer',
 } as const
 
-/** The users whose rows do not have all ids of their open sessions; more may be among them. */
-const lackingIds = `(slot, user_id) IN (SELECT slot, user_id FROM users WHERE ${inRange} AND NOT startsWith(state, '[0,'))`
+/** Users in one question: those of the primary key are found without reading the others' clicks. */
+const lackingAtOnce = 1_000
 
 /** The ids that rows lack, of accepted clicks in open sessions: those that the row knows of, and no later ones. */
 async function readIds(
-  { store, partitions }: RestoreSource,
-  { partition, epoch }: Place,
-  range: SlotRange,
-  users: ReadonlyMap<string, User>,
+  source: RestoreSource,
+  place: Place,
+  users: Iterable<User>,
   erasures: Erasures | undefined,
 ): Promise<void> {
-  const lacking = new Set<Session>()
+  const lacking = Array.from(users).filter(user => !user.open.every(hasIds))
+  for (let at = 0; at < lacking.length; at += lackingAtOnce)
+    await readIdsOf(source, place, lacking.slice(at, at + lackingAtOnce), erasures)
+}
+
+async function readIdsOf(
+  { store }: RestoreSource,
+  { epoch }: Place,
+  users: readonly User[],
+  erasures: Erasures | undefined,
+): Promise<void> {
+  const byId = new Map(users.map(user => [user.id, user]))
+  const lacking = new Set(users.flatMap(({ open }) => open.filter(session => !hasIds(session))))
   let oldestMs = Number.POSITIVE_INFINITY
-  for (const user of users.values())
-    for (const session of user.open) {
-      if (hasIds(session)) continue
-      lacking.add(session)
-      oldestMs = Math.min(oldestMs, session.startMs)
-    }
-  if (lacking.size === 0) return
+  for (const { startMs } of lacking) oldestMs = Math.min(oldestMs, startMs)
+  const ids = [...byId.keys()]
   const bytes = await store.scan(
     `SELECT user_id, timestamp, event_id, epoch, offset FROM clicks FINAL
-     WHERE ${inRange} AND ${lackingIds} AND verdict = 'accepted' AND timestamp >= fromUnixTimestamp64Milli({oldest:Int64}, 'UTC')
+     WHERE slot IN {slots:Array(UInt16)} AND user_id IN {users:Array(String)}
+       AND verdict = 'accepted' AND timestamp >= fromUnixTimestamp64Milli({oldest:Int64}, 'UTC')
      ORDER BY epoch, offset`,
-    { ...range, partitions, partition, oldest: String(oldestMs) },
+    { slots: ids.map(slotOf), users: ids, oldest: String(oldestMs) },
   )
   for (const { ids, beforeCut } of lacking) if (beforeCut) ids.push(...beforeCut)
   for (const row of scannedRows(bytes, clickColumns)) {
-    const user = users.get(row.user_id)
+    const user = byId.get(row.user_id)
     // Those of an earlier epoch stand below 0.
     if (!user || row.offset + (row.epoch - epoch) * epochUnit > user.version) continue
     const erased = erasures?.(row.user_id)

@@ -58,6 +58,7 @@ function paramText(value: Params[string]): string {
   if (value === null || value === undefined) return '\\N'
   if (typeof value === 'string')
     return value.replace(/[\\\t\n\r\0]/g, character => escapes[character]!)
-  if (typeof value === 'object') return `[${value.map(quoted).join(',')}]`
+  if (typeof value === 'object')
+    return `[${value.map(one => (typeof one === 'number' ? one : quoted(one))).join(',')}]`
   return String(value)
 }

@@ -1,6 +1,7 @@
 /** The ClickHouse port: a server over HTTP (server.ts) or the engine in this process (embedded.ts). */
 
-export type Params = Readonly<Record<string, string | number | boolean | readonly string[] | null>>
+type Param = string | number | boolean | readonly string[] | readonly number[] | null
+export type Params = Readonly<Record<string, Param>>
 
 export interface Store {
   /** Rows of a SELECT as objects; 64-bit integers and decimals as strings. Parameters as {name:Type}. */

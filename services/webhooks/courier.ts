@@ -6,7 +6,8 @@
  *   held -> waiting -> ready -> running -> waiting (failed, to be tried again)
  *                                       -> ended   (delivered, dead, stale, cancelled)
  *
- * A row is stored after its attempt: killed in between, Ebb repeats the attempt with the same id and bytes.
+ * A row is stored after its attempt: killed in between, Ebb repeats the attempt with the same id and bytes. Rows are
+ * gathered for an insert; meanwhile the place of the attempt takes the next one, up to a bound.
  */
 
 import { assert } from '../base/errors.ts'
@@ -71,6 +72,7 @@ export function createCourier(options: {
   readonly scheduleMs: readonly number[]
   readonly totalMax: number
   readonly laneMax: number
+  readonly unstoredMax: number
   readonly clock: () => number
   readonly wallClock: () => number
   readonly random: () => number
@@ -90,6 +92,7 @@ export function createCourier(options: {
   const byAlert = new Map<string, Set<Delivery>>()
   const lanes = createLanes<Delivery>({ ...options, run })
   let stopping = false
+  let unstored = 0
 
   function* all(): Iterable<Delivery> {
     for (const deliveries of byAlert.values()) yield* deliveries
@@ -145,18 +148,22 @@ export function createCourier(options: {
     )
   }
 
+  /** Resolves when its place is free for another. */
   function run(delivery: Delivery): Promise<void> {
     delivery.phase = 'running'
-    delivery.ending = tryOnce(delivery).catch(error =>
-      logger.error(
-        { err: error, message: delivery.row.message_id },
-        'A delivery stands until restart.',
-      ),
-    )
-    return delivery.ending
+    const place = Promise.withResolvers<void>()
+    delivery.ending = tryOnce(delivery, place.resolve)
+      .catch(error =>
+        logger.error(
+          { err: error, message: delivery.row.message_id },
+          'A delivery stands until restart.',
+        ),
+      )
+      .finally(place.resolve)
+    return place.promise
   }
 
-  async function tryOnce(delivery: Delivery): Promise<void> {
+  async function tryOnce(delivery: Delivery, freePlace: () => void): Promise<void> {
     const { message, row } = delivery
     const isLost = () => options.isLost(message.partition)
     if (isLost()) return
@@ -181,7 +188,10 @@ export function createCourier(options: {
     const times = { scheduleMs, random, startMs, endMs: clock() }
     // First: a crash in between would leave a dead delivery, and nobody who knew why to send no more there.
     if (answer.code === 410) await book.disable(row.endpoint_id)
-    await store(delivery, attemptRow(row, answer, times))
+    if (++unstored <= options.unstoredMax) freePlace()
+    await store(delivery, attemptRow(row, answer, times)).finally(() => {
+      unstored--
+    })
     if (delivery.phase !== 'ended') message.body = undefined
     const names = { message: row.message_id, endpoint: row.endpoint_id }
     logger.info({ ...names, attempt: row.attempt + 1, ...answer }, 'A webhook was tried.')
@@ -215,10 +225,11 @@ export function createCourier(options: {
       return count
     },
     ofAlert: alertId => byAlert.get(alertId) ?? [],
-    stop() {
+    async stop() {
       stopping = true
       for (const delivery of all()) delivery.cancelTimer()
-      return lanes.stop()
+      await lanes.stop()
+      await Promise.allSettled(Array.from(all(), ({ ending }) => ending))
     },
   }
 }

@@ -4,7 +4,7 @@
  * only by a higher version of itself.
  */
 import { isWaitedFor } from '../base/errors.ts'
-import { pause } from '../base/time.ts'
+import { pause, steadyClock } from '../base/time.ts'
 import { readTime } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
 
@@ -125,17 +125,24 @@ export async function persist<Result>(
   }
 }
 
-/** Stores rows: what comes while an insert is under way goes together in the next one. */
+/** Inserts begin at least so far apart: each costs ClickHouse about the same, whatever is in it. */
+const insertMsMin = 200
+
+/** Stores rows: what comes while an insert is under way, or soon after one, goes together in the next one. */
 export function createRowWriter(
   store: Store,
   options: { readonly logger: Logger; readonly stopped: AbortSignal },
 ): (rows: readonly DeliveryRow[]) => Promise<void> {
   let queued: { rows: readonly DeliveryRow[]; stored: PromiseWithResolvers<void> }[] = []
   let writing = false
+  let begunAtMs = Number.NEGATIVE_INFINITY
 
   async function writeAll(): Promise<void> {
     writing = true
     while (queued.length > 0) {
+      const waitMs = begunAtMs + insertMsMin - steadyClock()
+      if (waitMs > 0) await pause(waitMs, options.stopped)
+      begunAtMs = steadyClock()
       const group = queued
       queued = []
       const rows = group.flatMap(entry => entry.rows)

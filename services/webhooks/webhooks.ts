@@ -30,6 +30,8 @@ export interface WebhookSettings {
   /** Attempts at a time, over all endpoints and for one of them. */
   readonly totalMax: number
   readonly endpointMax: number
+  /** Answers that may wait to be stored while their places take the next requests: a crash repeats these. */
+  readonly unstoredMax: number
   /** So long `stop` waits for attempts under way; one that is cut off is made again at the next start. */
   readonly stopTimeoutMs: number
 }
@@ -40,6 +42,7 @@ export const defaultSettings: WebhookSettings = {
   connectTimeoutMs: 5_000,
   totalMax: 32,
   endpointMax: 4,
+  unstoredMax: 64,
   stopTimeoutMs: 5_000,
 }
 

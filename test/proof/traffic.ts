@@ -11,11 +11,11 @@ import type { Click } from '../../services/log/record.ts'
 import { seeded } from '../processor/shop.ts'
 import { clicksTopic } from '../servers/compare.ts'
 
-const beatMs = 50
+const beatMs = 100
 const minuteMs = 60_000
 /** Through the collector, of all. */
 const doorShare = 0.05
-const users = 20_000
+const users = 50_000
 /** On the site at once. */
 const visitors = 4000
 /** As in real shops' logs, where they are between eight and nine. */

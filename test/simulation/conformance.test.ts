@@ -1,6 +1,8 @@
 /** The stand-in for ClickHouse beside the engine itself: the same rows in, the same queries, the same answers. */
+
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { partitionOf, slotOf } from '../../services/base/slot.ts'
 import { rememberErasure } from '../../services/processor/erasures.ts'
 import { migrate } from '../../services/store/migrate.ts'
 import type { Params, Store } from '../../services/store/store.ts'
@@ -26,8 +28,13 @@ function samplesOf(sql: string, { tables, plan }: Evidence): Params[] {
     Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
   )
   const oldest = String(Math.min(...tables.rows('clicks').map(row => Number(row.timestamp))) + 9e6)
-  if (sql.includes('{oldest'))
-    return places.map(({ partition }) => ({ from: 0, to: 4096, partitions, partition, oldest }))
+  if (sql.includes('{oldest')) {
+    const users = [...new Set(tables.rows('clicks').map(row => String(row.user_id)))]
+    return places.map(({ partition }) => {
+      const here = users.filter(user => partitionOf(user, partitions) === partition)
+      return { users: here, slots: here.map(slotOf), oldest }
+    })
+  }
   if (sql.includes('FROM erasures FINAL WHERE slot'))
     return places.map(({ partition }) => ({ partitions, partition }))
   if (sql.includes('{hashes'))

@@ -47,6 +47,7 @@ export const webhookSettings: WebhookSettings = {
   connectTimeoutMs: 500,
   totalMax: 6,
   endpointMax: 2,
+  unstoredMax: 4,
   stopTimeoutMs: 2_000,
 }
 

@@ -21,7 +21,7 @@ import type { DayCount, Episode, Session, User } from './state.ts'
  * A row keeps the ids of a session up to so many clicks. Those of longer ones are read back from the table `clicks`:
  * they would be written again with every click.
  */
-export const idsInRowMax = 32
+export const idsInRowMax = 64
 
 // Shared by all users who have none: replaced, never changed in place.
 export const noSegments: readonly string[] = []

@@ -103,8 +103,9 @@ function checkRepeats({ received, disturbances, excusedRepeats, plan }: Evidence
   }
   let repeats = 0
   for (const count of times.values()) repeats += count - 1
+  const { endpointMax, unstoredMax } = webhookSettings
   const allowed =
-    unheard + excusedRepeats + disturbances * webhookSettings.endpointMax * plan.endpoints
+    unheard + excusedRepeats + disturbances * (unstoredMax + endpointMax * plan.endpoints)
   return repeats > allowed
     ? [`I4: ${repeats} messages came again, and ${allowed} may have been under way`]
     : []

@@ -82,18 +82,16 @@ const restoring: Record<string, Answer> = {
       .rows('users')
       .filter(row => inSlots(row, params))
       .map(({ user_id, state, version }) => ({ user_id, state, version: String(version) })),
-  [`SELECT user_id, timestamp, event_id, epoch, offset FROM clicks FINAL WHERE ${slotRange} AND (slot, user_id) IN (SELECT slot, user_id FROM users WHERE ${slotRange} AND NOT startsWith(state, '[0,')) AND verdict = 'accepted' AND timestamp >= fromUnixTimestamp64Milli({oldest:Int64}, 'UTC') ORDER BY epoch, offset`]:
-    (tables, params) => {
-      const users = tables.rows('users').filter(row => !String(row.state).startsWith('[0,'))
-      const lacking = new Set(users.map(row => row.user_id))
+  "SELECT user_id, timestamp, event_id, epoch, offset FROM clicks FINAL WHERE slot IN {slots:Array(UInt16)} AND user_id IN {users:Array(String)} AND verdict = 'accepted' AND timestamp >= fromUnixTimestamp64Milli({oldest:Int64}, 'UTC') ORDER BY epoch, offset":
+    (tables, { users, oldest }) => {
+      const lacking = new Set(users as readonly string[])
       return tables
         .rows('clicks')
         .filter(
           row =>
-            inSlots(row, params) &&
-            lacking.has(row.user_id) &&
+            lacking.has(String(row.user_id)) &&
             row.verdict === 'accepted' &&
-            int(row.timestamp) >= int(params.oldest),
+            int(row.timestamp) >= int(oldest),
         )
         .sort((one, other) => int(one.offset) - int(other.offset))
         .map(({ user_id, timestamp, event_id, epoch, offset }) => ({
