@@ -290,14 +290,17 @@ async function readIdsOf(
     )
 }
 
-/** Offsets of the accepted clicks that the rows have and progress does not. */
+/**
+ * Offsets of the accepted clicks that the rows have and progress does not. A click is accepted at one offset, however
+ * often its row was written: without FINAL, which reads what the index of offsets would leave out.
+ */
 async function readAhead(
   source: RestoreSource,
   place: Place,
   nextOffset: number,
 ): Promise<Set<number>> {
   const rows = await source.store.query<{ offset: string }>(
-    `SELECT offset FROM clicks FINAL
+    `SELECT DISTINCT offset FROM clicks
      WHERE epoch = {epoch:UInt16} AND partition = {partition:UInt16} AND verdict = 'accepted' AND offset >= {next:UInt64}`,
     { epoch: place.epoch, partition: place.partition, next: String(nextOffset) },
   )

@@ -4,7 +4,7 @@
  * only by a higher version of itself.
  */
 import { isWaitedFor } from '../base/errors.ts'
-import { pause, steadyClock } from '../base/time.ts'
+import { after, pause, steadyClock } from '../base/time.ts'
 import { readTime } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
 
@@ -141,7 +141,7 @@ export function createRowWriter(
     writing = true
     while (queued.length > 0) {
       const waitMs = begunAtMs + insertMsMin - steadyClock()
-      if (waitMs > 0) await pause(waitMs, options.stopped)
+      if (waitMs > 0) await new Promise<void>(resolve => after(waitMs, resolve))
       begunAtMs = steadyClock()
       const group = queued
       queued = []

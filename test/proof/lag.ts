@@ -1,11 +1,11 @@
-/** Lag as people feel it: the age of the oldest click that the tables do not hold yet, seen several times a second. */
+/** Lag as people feel it: the age of the oldest click that the tables do not hold yet, seen some times a second. */
 import { setTimeout as wait } from 'node:timers/promises'
 import { steadyClock } from '../../services/base/time.ts'
 import type { Store } from '../../services/store/store.ts'
 import { clicksTopic } from '../servers/compare.ts'
 import type { Traffic } from './traffic.ts'
 
-const lookIntervalMs = 200
+const lookIntervalMs = 400
 export const lagMsMax = 2_000
 
 interface Sight {

@@ -65,7 +65,8 @@ CREATE TABLE ebb.clicks
     `epoch` UInt16,
     `partition` UInt16,
     `offset` UInt64,
-    `precedence` UInt64
+    `precedence` UInt64,
+    INDEX offset_range offset TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(precedence)
 ORDER BY (slot, user_id, timestamp, event_id)

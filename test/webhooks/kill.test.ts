@@ -5,13 +5,15 @@ import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Webhook } from 'standardwebhooks'
+import { defaultSettings } from '../../services/webhooks/webhooks.ts'
 import { createPulse, newDirectory, openData, removeDirectory, startHook } from './fixture.ts'
 
 const kills = 4
 const alertsMax = 120
 /** After a start, a kill comes at one of the next so many appends and requests. */
 const momentsMax = 60
-const openMax = 4
+/** Attempts under way, and those whose rows wait for an insert. */
+const openMax = defaultSettings.endpointMax + defaultSettings.unstoredMax
 
 /** One in four requests fails; of these, half after the receiver has taken it. */
 async function startFlaky(answered: Set<string>, event: () => void) {

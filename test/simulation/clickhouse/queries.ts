@@ -102,7 +102,7 @@ const restoring: Record<string, Answer> = {
           offset: String(offset),
         }))
     },
-  "SELECT offset FROM clicks FINAL WHERE epoch = {epoch:UInt16} AND partition = {partition:UInt16} AND verdict = 'accepted' AND offset >= {next:UInt64}":
+  "SELECT DISTINCT offset FROM clicks WHERE epoch = {epoch:UInt16} AND partition = {partition:UInt16} AND verdict = 'accepted' AND offset >= {next:UInt64}":
     (tables, { epoch, partition, next }) =>
       tables
         .rows('clicks')
