@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import { Webhook } from 'standardwebhooks'
+import type { Store } from '../../services/store/store.ts'
 import type { DeliveryRow } from '../../services/webhooks/deliveries.ts'
 import { addEndpoint, listEndpoints, removeEndpoint } from '../../services/webhooks/endpoints.ts'
 import type { Webhooks } from '../../services/webhooks/webhooks.ts'
@@ -216,6 +218,41 @@ test('one endpoint that hangs does not hold up another', async () => {
   await fast.count(users.length)
   await slow.count(2)
   assert.equal(slow.hits.length, 2)
+})
+
+test('answers wait for their insert together, and no more of them than a crash may repeat', async () => {
+  const begun = Promise.withResolvers<void>()
+  const { hits, count, id } = await hook(response => {
+    void begun.promise.then(() => answerWith(204)(response))
+  })
+  const inserts: (readonly object[])[] = []
+  const gate = Promise.withResolvers<void>()
+  const store: Store = {
+    ...data.store,
+    async insert(table, rows) {
+      const isEnd = table === 'deliveries' && rows.some(row => (row as DeliveryRow).attempt > 0)
+      if (isEnd) {
+        inserts.push(rows)
+        await gate.promise
+      }
+      await data.store.insert(table, rows)
+    },
+  }
+  const settings = { endpointMax: 2, unstoredMax: 3 }
+  const webhooks = await start({ ...data, store }, { settings })
+  closing.push(webhooks.stop)
+  const users = ['w1', 'w2', 'w3', 'w4', 'w5', 'w6', 'w7', 'w8']
+  await append(data.log, ...users.map(user => alert(user)))
+  for (const user of users) await ends(`m-${user}-fired`, 'pending', id)
+  begun.resolve()
+  // Three wait for their insert without a place; two more keep theirs.
+  await count(settings.endpointMax + settings.unstoredMax)
+  await wait(200) // For those that must not come.
+  assert.equal(hits.length, settings.endpointMax + settings.unstoredMax)
+  gate.resolve()
+  for (const user of users) await ends(`m-${user}-fired`, 'delivered', id)
+  assert.equal(hits.length, users.length)
+  assert.ok(inserts.length < users.length, `${inserts.length} inserts`)
 })
 
 test('the first body of a message stays, whatever comes later under its id', async () => {
