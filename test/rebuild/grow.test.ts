@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { audit } from '../../services/audit/audit.ts'
 import { partitionOf } from '../../services/base/slot.ts'
-import { decodeAlert, encodeRecord } from '../../services/log/codec.ts'
+import { encodeRecord } from '../../services/log/codec.ts'
 import type { Log, NewRecord } from '../../services/log/log.ts'
 import { openMemoryLog } from '../../services/log/memory.ts'
 import type { Click } from '../../services/log/record.ts'
@@ -17,6 +17,7 @@ import { openPresent, type Present } from '../../services/rebuild/present.ts'
 import { type EmbeddedStore, openEmbeddedStore } from '../../services/store/embedded.ts'
 import { migrate } from '../../services/store/migrate.ts'
 import { shopLog } from '../processor/shop.ts'
+import { messages } from './rebuilder.ts'
 
 const kept = { retentionMs: Number.POSITIVE_INFINITY, retentionBytes: Number.POSITIVE_INFINITY }
 const shop = { seed: 20_260_105, clicks: 5_000, users: 200, stepMs: 9_000 }
@@ -108,23 +109,6 @@ async function seen({ store }: Grower): Promise<Record<string, unknown[]>> {
   const rows: Record<string, unknown[]> = {}
   for (const [name, sql] of Object.entries(views)) rows[name] = await store.query(sql)
   return rows
-}
-
-async function messages({ log }: Grower): Promise<Map<string, Set<string>>> {
-  const bodies = new Map<string, Set<string>>()
-  for (let partition = 0; partition < alertsPartitions; partition++) {
-    const { endOffset } = await log.bounds('alerts', partition)
-    for (let offset = 0; offset < endOffset; ) {
-      for (const record of await log.read('alerts', partition, offset, 1 << 20)) {
-        offset = record.offset + 1
-        const alert = decodeAlert(record.value)
-        assert.ok('messageId' in alert)
-        const bytes = bodies.get(alert.messageId) ?? new Set()
-        bodies.set(alert.messageId, bytes.add(alert.body))
-      }
-    }
-  }
-  return bodies
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'ebb-grow-'))

@@ -4,7 +4,7 @@ import { partitionOf } from '../../services/base/slot.ts'
 import { keepControl, keepRule } from '../../services/control/project.ts'
 import { decodeAlert, encodeRecord } from '../../services/log/codec.ts'
 import type { LocalLog } from '../../services/log/local.ts'
-import type { NewRecord } from '../../services/log/log.ts'
+import type { Log, NewRecord } from '../../services/log/log.ts'
 import { openMemoryLog } from '../../services/log/memory.ts'
 import type { Click } from '../../services/log/record.ts'
 import { standingJson } from '../../services/processor/fold/standing.ts'
@@ -175,7 +175,7 @@ export async function seen({
 }
 
 /** By message: the bodies that it was told with. */
-export async function messages({ log }: Rebuilder): Promise<Map<string, Set<string>>> {
+export async function messages({ log }: { readonly log: Log }): Promise<Map<string, Set<string>>> {
   const bodies = new Map<string, Set<string>>()
   for (let partition = 0; partition < alertsPartitions; partition++) {
     const { endOffset } = await log.bounds('alerts', partition)
