@@ -1,8 +1,8 @@
 /**
  * The flushes of a process go in rounds: all partitions that have something begin together, and no other round begins
  * before they have ended. So their inserts into a table meet and go as one (store/joined.ts): each costs ClickHouse
- * almost the same, whatever is in it. Between two rounds there is time to fold, half as long as the round was: where
- * rounds take long there is too much for the machine, and fewer and larger ones are less work. Alerts wait as rows do: where many fire, a flush for each would leave ClickHouse little time for
+ * almost the same, whatever is in it. Between two rounds there is time to fold: the more is waiting, the more goes
+ * with the next one. Alerts wait as rows do: where many fire, a flush for each would leave ClickHouse little time for
  * anything else.
  */
 import { after } from '../base/time.ts'
@@ -10,7 +10,6 @@ import { after } from '../base/time.ts'
 /** Rounds begin at least so far apart. */
 const roundMsMin = 800
 const foldingMsMin = 200
-const foldingMsMax = 1_000
 /** Past it the others go on without those who have not ended, or not come: their log or their rows may be in trouble. */
 const patienceMs = 5_000
 const meetingMs = 1_000
@@ -39,9 +38,7 @@ export function createRounds<Member>(options: {
 
   function isTime(nowMs: number): boolean {
     if (nowMs - begunAtMs < roundMsMin) return false
-    if (busy.size > 0) return nowMs - begunAtMs >= patienceMs
-    const roundMs = endedAtMs - begunAtMs
-    return nowMs - endedAtMs >= Math.min(foldingMsMax, Math.max(foldingMsMin, roundMs / 2))
+    return busy.size > 0 ? nowMs - begunAtMs >= patienceMs : nowMs - endedAtMs >= foldingMsMin
   }
 
   return {
