@@ -107,12 +107,13 @@ interface Turn {
   readonly atMs: number
 }
 
-/** Changes the crew every period as long as clicks come. */
+/** Changes the crew every period as long as clicks come, and leaves each a whole period. */
 async function changeCrew(crew: Crew, ended: () => boolean): Promise<Turn[]> {
   const turns: Turn[] = []
   const startedAtMs = steadyClock()
   for (let nth = 0; ; nth++) {
     const atMs = startedAtMs + (nth + 1) * periodMs
+    if (atMs + periodMs > startedAtMs + durationMs) return turns
     while (steadyClock() < atMs && !ended()) await wait(lookIntervalMs)
     if (ended()) return turns
     const change = changes[nth % changes.length]!
