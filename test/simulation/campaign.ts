@@ -1,6 +1,5 @@
 /** Many seeds over some processes, saved as it goes on; what was done before is not done again. */
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
+import { fork } from 'node:child_process'
 import { performance } from 'node:perf_hooks'
 import {
   add,
@@ -56,7 +55,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
 
   const count = Math.min(options.workers, total)
   try {
-    await Promise.all(Array.from({ length: count }, () => work(todo, withCrashes, done)))
+    await Promise.all(Array.from({ length: count }, () => work(todo, withCrashes, done, tell)))
   } finally {
     if (stateFile && total > 0) saveTally(stateFile, way, tally)
   }
@@ -67,32 +66,58 @@ async function work(
   todo: number[],
   withCrashes: boolean,
   done: (result: SeedResult) => void,
+  tell: (line: string) => void,
 ): Promise<void> {
-  const child = fork(new URL('worker.ts', import.meta.url), {
-    execArgv: ['--disable-warning=ExperimentalWarning'],
-  })
+  let worker = startWorker(withCrashes)
   try {
     for (let seed = todo.shift(); seed !== undefined; seed = todo.shift()) {
-      child.send({ seed, withCrashes })
-      done(await answerOf(child, seed))
+      let result = await worker.run(seed)
+      if (!result) {
+        tell(`The process that ran seed ${seed} ended; another one runs it again, and goes on.`)
+        worker.end()
+        worker = startWorker(withCrashes)
+        result = await worker.run(seed)
+      }
+      if (!result) {
+        tell(`The process that ran seed ${seed} again ended too; the seed counts as failed.`)
+        worker.end()
+        worker = startWorker(withCrashes)
+      }
+      done(result ?? { seed, runs: 1, crashPoints: 0, faults: 0, failed: [{ seed }] })
     }
   } finally {
-    child.kill()
+    worker.end()
   }
 }
 
-async function answerOf(child: ChildProcess, seed: number): Promise<SeedResult> {
-  const answered = new AbortController()
-  const { signal } = answered
-  try {
-    return await Promise.race([
-      once(child, 'message', { signal }).then(([result]) => result as SeedResult),
-      once(child, 'exit', { signal }).then(() => {
-        throw new Error(`The process that ran seed ${seed} ended.`)
+interface Worker {
+  /** Undefined: the process ended before it told. */
+  run(seed: number): Promise<SeedResult | undefined>
+  end(): void
+}
+
+function startWorker(withCrashes: boolean): Worker {
+  const child = fork(new URL('worker.ts', import.meta.url), {
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  })
+  let ended = false
+  let answer = (_result?: SeedResult) => {}
+  const end = () => {
+    ended = true
+    answer()
+  }
+  child.on('message', result => answer(result as SeedResult))
+  child.on('exit', end)
+  // It could not be started, or be told a seed.
+  child.on('error', end)
+  return {
+    run: seed =>
+      new Promise(resolve => {
+        if (ended) return resolve(undefined)
+        answer = resolve
+        child.send({ seed, withCrashes })
       }),
-    ])
-  } finally {
-    answered.abort()
+    end: () => void child.kill(),
   }
 }
 

@@ -141,7 +141,7 @@ export function startMembership(options: MembershipOptions): Membership {
   async function heartbeat(): Promise<void> {
     const { signal } = rejoining
     while (!signal.aborted && !stopping.signal.aborted) {
-      await waiting(heartbeatIntervalMs, AbortSignal.any([signal, stopping.signal]))
+      await waiting(heartbeatIntervalMs, signal)
       if (signal.aborted || stopping.signal.aborted) return
       try {
         await (await coordinating()).heartbeat(place())
@@ -230,6 +230,7 @@ export function startMembership(options: MembershipOptions): Membership {
     rejoin: () => rejoining.abort(),
     async stop() {
       stopping.abort()
+      rejoining.abort()
       await settled(living, leaveMsMax)
       await settled(tellHints(), leaveMsMax)
       const leaving = async () => (await coordinating()).leaveGroup({ groupId: group, memberId })

@@ -1,0 +1,42 @@
+/** A campaign outlives the processes that run its seeds. */
+import assert from 'node:assert/strict'
+import type { ChildProcess } from 'node:child_process'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { type TestContext, test } from 'node:test'
+import { campaign } from './campaign.ts'
+
+const seeds = { first: 1, last: 3 }
+
+/** The first `deaths` processes that are started from here on die at once. */
+function killFirst(t: TestContext, deaths: number): void {
+  let started = 0
+  const kill = (message: unknown) => {
+    if (++started > deaths) return
+    const { process: child } = message as { process: ChildProcess }
+    // It has no number before: a signal then would go to this process and its like.
+    child.once('spawn', () => child.kill('SIGKILL'))
+  }
+  subscribe('child_process', kill)
+  t.after(() => unsubscribe('child_process', kill))
+}
+
+async function runCampaign() {
+  const told: string[] = []
+  const tell = (line: string) => void told.push(line)
+  const result = await campaign({ ...seeds, withCrashes: false, workers: 1, stateFile: null, tell })
+  return { result, told }
+}
+
+test('a seed whose process ended is run again by another one', async t => {
+  killFirst(t, 1)
+  const { result, told } = await runCampaign()
+  assert.deepEqual(result, { runs: 3, crashPoints: 0, violations: 0, failed: [] })
+  assert.match(told.join('\n'), /The process that ran seed 1 ended; another one runs it again/)
+})
+
+test('a seed on which two processes ended has failed, and the others are run', async t => {
+  killFirst(t, 2)
+  const { result, told } = await runCampaign()
+  assert.deepEqual(result, { runs: 3, crashPoints: 0, violations: 1, failed: [1] })
+  assert.match(told.join('\n'), /seed 1 again ended too; the seed counts as failed/)
+})
