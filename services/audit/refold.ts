@@ -162,7 +162,7 @@ function harvest(refold: Refold, batch: Batch, offset: number, horizonMs: number
     const isKept = row.timestamp === null || Number(row.timestamp) >= horizonMs
     setKind(refold, offset, isKept ? kind : 'other')
   }
-  for (const userId of batch.erased) {
+  for (const userId of batch.erased.keys()) {
     refold.erased.set(userId, offset)
     for (const [id, alert] of refold.alerts) if (alert.userId === userId) refold.alerts.delete(id)
   }

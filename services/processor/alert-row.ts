@@ -7,14 +7,20 @@ import type { Alert } from './fold/effects.ts'
 import { sinceKindOf } from './fold/rule.ts'
 import { signalsAt } from './fold/signals.ts'
 import type { PartitionState } from './fold/state.ts'
-import { epochUnit, type Place, type Row } from './rows.ts'
+import { type Place, precedenceOf, type Row } from './rows.ts'
 
 export interface AlertRows {
   readonly record: AlertRecord
   readonly row: Row
 }
 
-export function alertRows(state: PartitionState, place: Place, alert: Alert): AlertRows {
+/** `timesErased`: how often the user was erased before it. */
+export function alertRows(
+  state: PartitionState,
+  place: Place,
+  alert: Alert,
+  timesErased: number,
+): AlertRows {
   const { user, rule } = alert
   const purchase = sinceKindOf(rule.when) === 'purchase'
   const tier = (purchase ? user.purchaseHigh : user.activityHigh) ? 'high' : null
@@ -78,7 +84,7 @@ export function alertRows(state: PartitionState, place: Place, alert: Alert): Al
     clock: rowTime(state.clockMs),
     ...place,
     offset: state.offset,
-    precedence: 2 ** 50 - (place.epoch * epochUnit + state.offset),
+    precedence: precedenceOf(1 + timesErased, place, state.offset),
   }
   return { record, row }
 }

@@ -4,14 +4,14 @@ import type { LogRecord } from '../log/log.ts'
 import type { Click, Dead } from '../log/record.ts'
 import { rowMoney, rowTime } from '../store/rows.ts'
 import { type AlertRows, alertRows } from './alert-row.ts'
+import { timesErased } from './erasures.ts'
 import type { Effects } from './fold/effects.ts'
 import { moneyKind } from './fold/money.ts'
 import { rangesOf, type TimeRange } from './fold/settings.ts'
 import type { PartitionState } from './fold/state.ts'
-import { dayRow, epochUnit, type Place, type Row, sessionRow, tombstoneRow } from './rows.ts'
+import type { Folded } from './folded.ts'
+import { dayRow, type Place, precedenceOf, type Row, sessionRow, tombstoneRow } from './rows.ts'
 
-/** Above every place in the log: makes the accepted row of an identity win over a late one. */
-const precedenceUnit = 2 ** 51
 const rejectBytesMax = 64 * 1024
 
 export interface Batch {
@@ -26,11 +26,20 @@ export interface Batch {
     readonly day: number
     readonly ranges: readonly TimeRange[]
   }[]
-  readonly erased: string[]
+  /** And how often each was. */
+  readonly erased: Map<string, number>
 }
 
 export function createBatch(): Batch {
-  return { alerts: [], clicks: [], rejects: [], sessions: [], days: [], oldDays: [], erased: [] }
+  return {
+    alerts: [],
+    clicks: [],
+    rejects: [],
+    sessions: [],
+    days: [],
+    oldDays: [],
+    erased: new Map(),
+  }
 }
 
 export function batchSize(batch: Batch): number {
@@ -45,17 +54,16 @@ export interface Current {
   messageId: string
 }
 
-/** Effects that gather rows in `batchNow()`. `current` is kept up to date by the caller. */
-export function gatherEffects(
-  state: PartitionState,
-  place: Place,
-  batchNow: () => Batch,
-  current: Current,
-): Effects {
+/** Effects that gather rows in the batch. `current` is kept up to date by the caller. */
+export function gatherEffects(folded: Folded, place: Place, current: Current): Effects {
+  const { state, erased } = folded
+  const batchNow = () => folded.batch
   const clock = () => (Number.isFinite(state.clockMs) ? rowTime(state.clockMs) : 0)
   const clickRow = (click: Click, verdict: string, purchase: boolean, amountMinor: number) => {
     const { offset } = current.stored
-    const at = place.epoch * epochUnit + offset
+    // The accepted row of an identity stands above a late one.
+    const rank =
+      (verdict === 'accepted' ? 4 : 2) + 4 * timesErased(erased, click.userId, place, offset)
     batchNow().clicks.push({
       slot: slotOf(click.userId),
       user_id: click.userId,
@@ -79,7 +87,7 @@ export function gatherEffects(
       clock: clock(),
       ...place,
       offset,
-      precedence: (verdict === 'accepted' ? 2 * precedenceUnit : precedenceUnit) - at,
+      precedence: precedenceOf(rank, place, offset),
     })
   }
   const reject = (click: Click, kind: string, reason: string, detail: string, bytes: string) =>
@@ -122,11 +130,17 @@ export function gatherEffects(
           : 'Stamped more than 90 days before it arrived.'
       reject(click, 'quarantined', reason, detail, bytesOf(current))
     },
-    alert: alert => batchNow().alerts.push(alertRows(state, place, alert)),
+    alert(alert) {
+      const times = timesErased(erased, alert.user.id, place, state.offset)
+      batchNow().alerts.push(alertRows(state, place, alert, times))
+    },
     dayDone: (user, count) => batchNow().days.push(dayRow(place, user, count, state.offset)),
     oldDay: (user, day) =>
       batchNow().oldDays.push({ userId: user.id, day, ranges: rangesOf(state.settings, day) }),
-    erased: userId => batchNow().erased.push(userId),
+    erased(userId) {
+      const at = { epoch: place.epoch, offset: state.offset }
+      batchNow().erased.set(userId, erased.note(userId, at))
+    },
   }
 }
 

@@ -5,11 +5,14 @@
  *   - the erasure stands in the table `erasures` before the first row is deleted, and for ever
  *   - who reads state back, or alerts, leaves out what an erasure takes
  *   - a sweep deletes again what has come since (sweep.ts)
+ *   - of clicks and alerts, whose first row stays, one of behind an erasure stands above all of before it, or it would be
+ *     hidden by what comes late, and be lost with it in a merge: rows rank by how often their user was erased before them
  *
  * An erasure takes what was made at or before its place in the clicks, so all of it may be done at any time, and again.
  */
 import { hash } from 'node:crypto'
 import { slotOf } from '../base/slot.ts'
+import { isTaken } from '../log/record.ts'
 import { rowTime } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
 import { type Place, versionAt } from './rows.ts'
@@ -18,6 +21,14 @@ export interface ErasedUpTo {
   readonly epoch: number
   readonly offset: number
 }
+
+/** The last erasure of a user, and how often he was erased; 0: nobody counted yet. */
+export interface Erased extends ErasedUpTo {
+  readonly times: number
+}
+
+/** A rank has room for so many. */
+const timesMax = 4_095
 
 function hashOf(userId: string): string {
   return hash('sha256', userId)
@@ -29,6 +40,7 @@ export async function rememberErasure(
   userId: string,
   offset: number,
   wallMs: number,
+  times = 1,
 ): Promise<void> {
   const row = {
     slot: slotOf(userId),
@@ -37,6 +49,7 @@ export async function rememberErasure(
     offset,
     version: versionAt(place.epoch, offset),
     erased_at: rowTime(wallMs),
+    times,
   }
   await store.insert('erasures', [row])
 }
@@ -93,52 +106,81 @@ function deleteRows(
 }
 
 /** Up to where a user is erased; undefined for one who never was. */
-export type Erasures = (userId: string) => ErasedUpTo | undefined
+export type Erasures = (userId: string) => Erased | undefined
+
+/** Of a partition, kept up to date by its fold. */
+export interface ErasedUsers {
+  readonly upTo: Erasures
+  /** The fold came by an erasure there, for the first time or again; returns how often he was erased. */
+  note(userId: string, place: ErasedUpTo): number
+}
 
 interface ErasureRow {
   readonly slot: number
   readonly user_hash: string
   readonly epoch: number
   readonly offset: string
+  readonly times: number
 }
 
-/** Of the users of a partition; undefined where nobody ever was erased. */
+/** Of the users of a partition. */
 export async function erasuresOfPartition(
   store: Store,
   partitions: number,
   partition: number,
-): Promise<Erasures | undefined> {
+): Promise<ErasedUsers> {
   const rows = await store.query<ErasureRow>(
-    `SELECT slot, user_hash, epoch, offset FROM erasures FINAL
+    `SELECT slot, user_hash, epoch, offset, times FROM erasures FINAL
        WHERE slot % {partitions:UInt16} = {partition:UInt16}`,
     { partitions, partition },
   )
-  return rows.length === 0 ? undefined : erasuresIn(rows)
+  return erasedUsers(rows)
 }
 
 export async function erasuresOfUsers(store: Store, userIds: readonly string[]): Promise<Erasures> {
   if (userIds.length === 0) return () => undefined
   const hashes = [...new Set(userIds)].map(hashOf)
-  return erasuresIn(
-    await store.query<ErasureRow>(
-      `SELECT slot, user_hash, epoch, offset FROM erasures FINAL
+  const rows = await store.query<ErasureRow>(
+    `SELECT slot, user_hash, epoch, offset, times FROM erasures FINAL
        WHERE user_hash IN {hashes:Array(String)}`,
-      { hashes },
-    ),
+    { hashes },
   )
+  return erasedUsers(rows).upTo
 }
 
 /** Few users were ever erased: the slot says of nearly all others, without their hash, that they were not. */
-function erasuresIn(rows: readonly ErasureRow[]): Erasures {
+export function erasedUsers(rows: readonly ErasureRow[] = []): ErasedUsers {
   const slots = new Set(rows.map(({ slot }) => Number(slot)))
-  const byHash = new Map(
-    rows.map(({ user_hash, epoch, offset }) => [
+  const byHash = new Map<string, Erased>(
+    rows.map(({ user_hash, epoch, offset, times }) => [
       user_hash,
-      { epoch: Number(epoch), offset: Number(offset) },
+      { epoch: Number(epoch), offset: Number(offset), times: Number(times) },
     ]),
   )
-  return userId =>
-    slots.size > 0 && slots.has(slotOf(userId)) ? byHash.get(hashOf(userId)) : undefined
+  return {
+    upTo: userId =>
+      slots.size > 0 && slots.has(slotOf(userId)) ? byHash.get(hashOf(userId)) : undefined,
+    note(userId, place) {
+      const userHash = hashOf(userId)
+      const known = byHash.get(userHash)
+      if (known && isTaken(known, place)) return known.times
+      const times = Math.min((known?.times ?? 0) + 1, timesMax)
+      slots.add(slotOf(userId))
+      byHash.set(userHash, { ...place, times })
+      return times
+    },
+  }
+}
+
+/** How often the user was erased before what is made there. */
+export function timesErased(
+  { upTo }: ErasedUsers,
+  userId: string,
+  { epoch }: Place,
+  offset: number,
+): number {
+  const erased = upTo(userId)
+  return erased && !isTaken(erased, { epoch, offset }) ? erased.times : 0
 }
 
 const risenByVersion = 't.slot IN (SELECT slot FROM erasures) AND t.version <= e.version'

@@ -50,11 +50,11 @@ export async function flush(
   round?: RoundPlace,
 ): Promise<void> {
   const { store } = target
-  const gone = new Set(batch.erased)
+  const gone = batch.erased
   const stays = (row: Row) => gone.size === 0 || !gone.has(row.user_id as string)
   const living = users.filter(user => !user.erased)
-  for (const userId of gone)
-    await rememberErasure(store, place, userId, state.offset, target.wallClock())
+  for (const [userId, times] of gone)
+    await rememberErasure(store, place, userId, state.offset, target.wallClock(), times)
   await appendAlerts(target, batch, { ...place, offset: state.offset })
   await round?.meet()
   await allEnded([
@@ -65,7 +65,7 @@ export async function flush(
     insert(store, 'alerts', batch.alerts.map(alert => alert.row).filter(stays)),
   ])
   await recountDays(store, place, batch, state.offset)
-  for (const userId of gone) await forget(store, userId, { ...place, offset: state.offset })
+  for (const userId of gone.keys()) await forget(store, userId, { ...place, offset: state.offset })
   await insert(
     store,
     'users',
@@ -101,7 +101,7 @@ async function appendAlerts(
     records.push({ key, value })
   }
   for (const { record } of batch.alerts) add(record.userId, encodeAlert(record))
-  for (const userId of batch.erased) add(userId, encodeErasure({ userId, ...erasedAt }))
+  for (const userId of batch.erased.keys()) add(userId, encodeErasure({ userId, ...erasedAt }))
   const { log, alertsTopic } = target
   const appends = Array.from(byPartition, async ([partition, records]) => {
     await log.append(alertsTopic, partition, records)

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto'
 import type { LogRecord } from '../log/log.ts'
 import { type Batch, createBatch } from './batch.ts'
+import { type ErasedUsers, erasedUsers } from './erasures.ts'
 import type { PartitionState, User } from './fold/state.ts'
 
 export interface Folded {
@@ -18,10 +19,16 @@ export interface Folded {
   /** Rows that are not flushed, and users changed since the last flush, beside those in `state.dirty`. */
   batch: Batch
   users: User[]
+  readonly erased: ErasedUsers
 }
 
 /** A state of which the tables hold all. */
-export function createFolded(state: PartitionState, nextOffset: number, lastHash: string): Folded {
+export function createFolded(
+  state: PartitionState,
+  nextOffset: number,
+  lastHash: string,
+  erased = erasedUsers(),
+): Folded {
   return {
     state,
     nextOffset,
@@ -29,6 +36,7 @@ export function createFolded(state: PartitionState, nextOffset: number, lastHash
     flushedOffset: nextOffset,
     batch: createBatch(),
     users: [],
+    erased,
   }
 }
 

@@ -117,7 +117,7 @@ async function flushUpTo(folded: Folded, flusher: Flusher, lease: Lease): Promis
 
 function isFull({ batch }: Folded): boolean {
   // What comes after an erasure starts afresh: a flush takes back all of the user that it gathered.
-  return batchSize(batch) >= rowsMax || batch.erased.length > 0
+  return batchSize(batch) >= rowsMax || batch.erased.size > 0
 }
 
 function missing(topic: string, place: Place, folded: Folded, came: LogRecord): EbbError {

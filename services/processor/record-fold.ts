@@ -21,7 +21,7 @@ export function createRecordFold(folded: Folded, place: Place): RecordFold {
     stored: { offset: -1, appendMs: 0, key: null, value: null },
     messageId: '',
   }
-  const effects = gatherEffects(state, place, () => folded.batch, current)
+  const effects = gatherEffects(folded, place, current)
   return {
     fold(stored) {
       current.stored = stored

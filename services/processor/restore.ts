@@ -9,7 +9,7 @@ import type { Log } from '../log/log.ts'
 import { isTaken } from '../log/record.ts'
 import { readInteger, scannedRows } from '../store/scan.ts'
 import type { Store } from '../store/store.ts'
-import { type Erasures, erasuresOfPartition } from './erasures.ts'
+import { type ErasedUsers, type Erasures, erasuresOfPartition } from './erasures.ts'
 import { shareOfGuard } from './fold/guard.ts'
 import { idOfRow, placeOfRow } from './fold/packed-rows.ts'
 import { idHash } from './fold/session.ts'
@@ -59,7 +59,7 @@ export async function restore(source: RestoreSource, place: Place): Promise<Fold
   ])
   if (fault) throw fault
   await restoreUsers(source, place, state, nextOffset, first)
-  return createFolded(state, nextOffset, lastHash)
+  return createFolded(state, nextOffset, lastHash, first.erased)
 }
 
 /** The state that a partition begins with: nothing, or its share of the partition of the epoch before. */
@@ -114,18 +114,18 @@ async function readProgress(source: RestoreSource, place: Place): Promise<Progre
 }
 
 interface First {
-  readonly erasures: Erasures | undefined
+  readonly erased: ErasedUsers
   readonly range: SlotRange
   readonly chunk: Buffer
 }
 
 async function readFirst(source: RestoreSource, place: Place): Promise<First> {
   const range = { from: 0, to: firstSlots }
-  const [erasures, chunk] = await Promise.all([
+  const [erased, chunk] = await Promise.all([
     erasuresOfPartition(source.store, source.partitions, place.partition),
     readUsers(source, place, range),
   ])
-  return { erasures, range, chunk }
+  return { erased, range, chunk }
 }
 
 async function restoreUsers(
@@ -133,11 +133,12 @@ async function restoreUsers(
   place: Place,
   state: PartitionState,
   nextOffset: number,
-  { erasures, ...first }: First,
+  { erased, ...first }: First,
 ): Promise<void> {
   let toldAtMs = steadyClock()
   let range: SlotRange | undefined = first.range
   let { chunk } = first
+  const erasures = erased.upTo
   while (range) {
     const next = rangeAfter(range, countRows(chunk))
     // The engine reads the users of the next range while those of this one are worked off here.
@@ -200,14 +201,14 @@ function placeRows(
   place: Place,
   state: PartitionState,
   nextOffset: number,
-  erasures: Erasures | undefined,
+  erasures: Erasures,
 ): Map<string, User> {
   const others = new Map<string, User>()
   for (let at = 0, endAt = 0; at < chunk.length; at = endAt) {
     const row = placeOfRow(chunk, at)
     endAt = row.endAt
     const rowVersion = readInteger(chunk, row.stateEnd)
-    const erased = erasures?.(idOfRow(chunk, row))
+    const erased = erasures(idOfRow(chunk, row))
     if (erased && isTaken(erased, placeOfVersion(rowVersion))) continue
     const version = offsetOfVersion(rowVersion, place.epoch)
     chunk.writeDoubleLE(version, row.stateEnd)
@@ -243,7 +244,7 @@ async function readIds(
   source: RestoreSource,
   place: Place,
   users: Iterable<User>,
-  erasures: Erasures | undefined,
+  erasures: Erasures,
 ): Promise<void> {
   const lacking = Array.from(users).filter(user => !user.open.every(hasIds))
   for (let at = 0; at < lacking.length; at += lackingAtOnce)
@@ -254,7 +255,7 @@ async function readIdsOf(
   { store }: RestoreSource,
   { epoch }: Place,
   users: readonly User[],
-  erasures: Erasures | undefined,
+  erasures: Erasures,
 ): Promise<void> {
   const byId = new Map(users.map(user => [user.id, user]))
   const lacking = new Set(users.flatMap(({ open }) => open.filter(session => !hasIds(session))))
@@ -273,7 +274,7 @@ async function readIdsOf(
     const user = byId.get(row.user_id)
     // Those of an earlier epoch stand below 0.
     if (!user || row.offset + (row.epoch - epoch) * epochUnit > user.version) continue
-    const erased = erasures?.(row.user_id)
+    const erased = erasures(row.user_id)
     if (erased && isTaken(erased, row)) continue
     const timeMs = row.timestamp
     const session = user.open.find(

@@ -37,6 +37,20 @@ export function epochShift(version: number, epoch: number): number {
   return (Math.floor(version / 16 / epochUnit) - epoch) * epochUnit
 }
 
+/** Above every place in the log. */
+const precedenceUnit = 2 ** 50
+
+/**
+ * Of rows with one identity that of the highest rank stays, of those the one made first. Beyond what a number holds
+ * exactly it is text, which columns of integers take as well.
+ */
+export function precedenceOf(rank: number, place: Place, offset: number): number | string {
+  const at = place.epoch * epochUnit + offset
+  const precedence = rank * precedenceUnit - at
+  if (Number.isSafeInteger(precedence)) return precedence
+  return String(BigInt(rank) * BigInt(precedenceUnit) - BigInt(at))
+}
+
 function timeOrNull(timeMs: number): number | null {
   return Number.isFinite(timeMs) ? rowTime(timeMs) : null
 }

@@ -24,6 +24,7 @@ import {
 } from './history.ts'
 import { type Present, readChain } from './present.ts'
 import {
+  copyErasures,
   copyRejects,
   dropShadow,
   exchangeTables,
@@ -150,6 +151,7 @@ const take: Readonly<Record<Exclude<Step, 'done' | 'given up'>, Take>> = {
     const taken = { epoch: present.epoch, points, partitions }
     await takeClicks(tables, 2, taken)
     await takeErasures(tables, taken)
+    await copyErasures(tables)
     const changed = await broadcasts(tables.store, partitions, 3)
     await addRecords(tables, changed)
     await addEnd(tables, present, partitions, changed.length / partitions)

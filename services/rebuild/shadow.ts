@@ -33,12 +33,19 @@ export function shadowNameOf(database: string): string {
 }
 
 /** Makes them, empty; what an earlier rebuild left there is dropped. */
-export async function makeShadow({ store, shadow, present, next }: Tables): Promise<void> {
+export async function makeShadow(tables: Tables): Promise<void> {
+  const { store, shadow, present, next } = tables
   await refuseReplicas(store)
   for (const name of [...exchanged, ...added, ...empty]) {
     await shadow.command(`DROP TABLE IF EXISTS ${next}.${name} SYNC`)
     await shadow.command(`CREATE TABLE ${next}.${name} AS ${present}.${name}`)
   }
+  await copyErasures(tables)
+}
+
+/** Rows of users who were erased rank by how often, in the new tables too. To be repeated when no more can come. */
+export async function copyErasures({ shadow, present, next }: Tables): Promise<void> {
+  await shadow.command(`INSERT INTO ${next}.erasures SELECT * FROM ${present}.erasures FINAL`)
 }
 
 /** Their places in Keeper are named after the database, and would not move with the tables. */

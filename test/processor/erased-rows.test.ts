@@ -65,6 +65,13 @@ async function newShop() {
       return first + users.length - 1
     },
     after: () => append(entries.slice(half)),
+    /** One of them sends again what he sent before. */
+    again: () =>
+      append(
+        entries.slice(0, half).flatMap(({ record }) => {
+          return record.key === users[1] ? [{ atMs: nowMs, record }] : []
+        }),
+      ),
   }
 }
 
@@ -94,6 +101,39 @@ test('what is written of an erased user behind his erasure is neither read back 
   const expected = await readTables(store)
   for (const [table, rows] of Object.entries(expected)) assert.deepEqual(found[table], rows, table)
   assert.equal(await sweepErased(store), 0, 'nothing is left to be swept')
+})
+
+test('clicks that come again behind erasures outlive what is written late of before them', async t => {
+  const store = await newStore(t)
+  const { log, before, erasures, again } = await newShop()
+  const late: [table: string, rows: readonly object[]][] = []
+  const lossless: Store = {
+    ...store,
+    async insert(table, rows) {
+      if (tablesOfUsers.includes(table)) late.push([table, rows])
+      await store.insert(table, rows)
+    },
+  }
+  await before()
+  await foldAll(log, lossless)
+  // From the second erasure on a precedence is more than a number holds.
+  for (let times = 1; times <= 2; times++) {
+    await erasures()
+    await again()
+    await foldAll(log, times < 2 ? lossless : store)
+  }
+  for (const [table, rows] of late) await store.insert(table, rows)
+  for (const table of ['clicks', 'alerts']) await store.command(`OPTIMIZE TABLE ${table} FINAL`)
+  assert.equal(await sweepErased(store), users.length)
+  const { clicks, alerts } = await readTables(store)
+  const ofUser = clicks!.filter(row => (row as { user_id: string }).user_id === users[1])
+  assert.ok(ofUser.length > 50, 'he sent many again')
+  for (const table of [...Object.keys(await readTables(store)), 'erasures'])
+    await store.command(`TRUNCATE TABLE ${table}`)
+  await foldAll({ ...log, append: async () => 0 }, store)
+  const expected = await readTables(store)
+  assert.deepEqual(clicks, expected.clicks)
+  assert.deepEqual(alerts, expected.alerts)
 })
 
 test('deliveries of before an erasure are swept, those of behind it stay', async t => {

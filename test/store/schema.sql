@@ -138,7 +138,8 @@ CREATE TABLE ebb.erasures
     `partition` UInt16,
     `offset` UInt64,
     `version` UInt64 COMMENT 'of rows made at that place',
-    `erased_at` DateTime64(3, 'UTC')
+    `erased_at` DateTime64(3, 'UTC'),
+    `times` UInt16
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (slot, user_hash)

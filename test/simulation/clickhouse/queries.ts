@@ -267,11 +267,12 @@ function paidMinor(tables: Tables): number[] {
     .filter(minor => minor > 0)
 }
 
-const erasureRow = ({ slot, user_hash, epoch, offset }: Row): Row => ({
+const erasureRow = ({ slot, user_hash, epoch, offset, times }: Row): Row => ({
   slot,
   user_hash,
   epoch,
   offset: String(offset),
+  times,
 })
 
 /** Rows of a table that an erasure takes, whatever their user's id is called. */
@@ -298,13 +299,13 @@ const erasing: Record<string, Answer> = {
   'SELECT count() AS count FROM erasures': tables => [
     { count: String(tables.rows('erasures').length) },
   ],
-  'SELECT slot, user_hash, epoch, offset FROM erasures FINAL WHERE slot % {partitions:UInt16} = {partition:UInt16}':
+  'SELECT slot, user_hash, epoch, offset, times FROM erasures FINAL WHERE slot % {partitions:UInt16} = {partition:UInt16}':
     (tables, { partitions, partition }) =>
       tables
         .rows('erasures')
         .filter(row => int(row.slot) % int(partitions) === partition)
         .map(erasureRow),
-  'SELECT slot, user_hash, epoch, offset FROM erasures FINAL WHERE user_hash IN {hashes:Array(String)}':
+  'SELECT slot, user_hash, epoch, offset, times FROM erasures FINAL WHERE user_hash IN {hashes:Array(String)}':
     (tables, { hashes }) => {
       const wanted = new Set(hashes as readonly string[])
       return tables

@@ -69,6 +69,12 @@ function put(schema: TableSchema, table: Map<string, Row>, row: Row): void {
   for (const column of schema.identity) key += `${row[column]}\u0000`
   const before = table.get(key)
   const { version } = schema
-  if (before && version !== '' && Number(before[version]) > Number(row[version])) return
+  if (before && version !== '' && isHigher(before[version], row[version])) return
   table.set(key, row)
+}
+
+/** Integers of 64 bits, beyond what a number holds as text. */
+function isHigher(one: unknown, other: unknown): boolean {
+  if (typeof one === 'number' && typeof other === 'number') return one > other
+  return BigInt(String(one)) > BigInt(String(other))
 }
