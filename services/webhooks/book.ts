@@ -3,16 +3,28 @@
  * alone; and read again whenever somebody here says that they changed.
  */
 import { EbbError } from '../base/errors.ts'
-import { every, steadyClock } from '../base/time.ts'
+import { every, steadyClock, wallClock } from '../base/time.ts'
 import type { Store } from '../store/store.ts'
 import { type Logger, persist } from './deliveries.ts'
 import { disableEndpoint, type SigningEndpoint, signingEndpoints } from './endpoints.ts'
 import type { SecretKey } from './secrets.ts'
 
-/** An attempt goes by what was read at most so long before. */
+/** An attempt goes by what was read at most so long before its request begins. */
 export const endpointsAgeMsMax = 1_000
 /** So long a change may go unnoticed where nothing is to be sent. */
 const lookIntervalMs = 5_000
+
+interface Reading {
+  readonly endpoints: ReadonlyMap<string, SigningEndpoint>
+  /** Of the question that was answered. */
+  readonly steadyMs: number
+  readonly wallMs: number
+}
+
+/** By the clock that says more: the steady one stands while the machine is suspended, the wall's may be set back. */
+function isOld({ steadyMs, wallMs }: Reading): boolean {
+  return Math.max(steadyClock() - steadyMs, wallClock() - wallMs) > endpointsAgeMsMax
+}
 
 export interface EndpointBook {
   /** As of now: who asks during a change waits for it, so nothing goes to a URL after its change. */
@@ -35,28 +47,31 @@ export async function openEndpointBook(options: {
   onChange(endpoints: ReadonlyMap<string, SigningEndpoint>): Promise<unknown>
 }): Promise<EndpointBook> {
   const { store, key, logger } = options
-  const load = async () => {
-    const endpoints = await persist(() => signingEndpoints(store, key), options)
-    return new Map(endpoints.map(endpoint => [endpoint.id, endpoint]))
-  }
-  let readAtMs = steadyClock()
+  const load = () =>
+    persist(async (): Promise<Reading> => {
+      const begun = { steadyMs: steadyClock(), wallMs: wallClock() }
+      const endpoints = await signingEndpoints(store, key)
+      return { ...begun, endpoints: new Map(endpoints.map(endpoint => [endpoint.id, endpoint])) }
+    }, options)
   let known = await load()
-  let settled: Promise<void> = Promise.resolve()
+  /** False: the latest reading failed, and waiting mends nothing. */
+  let settled = Promise.resolve(true)
   /** A reading that has not begun yet: it does for all who come until then. */
   let queued = false
 
-  function report(error: unknown): void {
+  function report(error: unknown): false {
     logger.error({ err: error }, 'A change of endpoints could not be followed.')
+    return false
   }
 
-  async function reload(): Promise<void> {
+  async function reload(): Promise<true> {
     queued = false
-    const beganAtMs = steadyClock()
-    const before = JSON.stringify([...known])
+    const before = JSON.stringify([...known.endpoints])
     known = await load()
-    readAtMs = beganAtMs
+    const { endpoints } = known
     // Not awaited here: an attempt that it waits for may itself wait for these endpoints.
-    if (JSON.stringify([...known]) !== before) options.onChange(known).catch(report)
+    if (JSON.stringify([...endpoints]) !== before) options.onChange(endpoints).catch(report)
+    return true
   }
 
   /** Resolves when the step is done; readings come in order. */
@@ -75,17 +90,21 @@ export async function openEndpointBook(options: {
   const stopLooking = every(lookIntervalMs, reloadSoon)
   options.stopped.addEventListener('abort', stopLooking, { once: true })
 
-  async function current(): Promise<Map<string, SigningEndpoint>> {
-    if (steadyClock() - readAtMs > endpointsAgeMsMax) reloadSoon()
-    for (let awaited: Promise<void> | undefined; awaited !== settled; ) {
-      awaited = settled
-      await awaited
-    }
-    return known
+  /** What was read may be old again when it is here: the store was slow, or this process stood still meanwhile. */
+  async function current(): Promise<ReadonlyMap<string, SigningEndpoint>> {
+    let isRead = true
+    do {
+      if (isOld(known)) reloadSoon()
+      for (let awaited: Promise<boolean> | undefined; awaited !== settled; ) {
+        awaited = settled
+        isRead = await awaited
+      }
+    } while (isRead && isOld(known))
+    return known.endpoints
   }
 
   async function disable(id: string): Promise<void> {
-    if (known.get(id)?.disabled !== false) return
+    if (known.endpoints.get(id)?.disabled !== false) return
     try {
       await persist(() => disableEndpoint(store, id, options.clock()), options)
       logger.warn({ endpoint: id }, 'The endpoint answered 410 Gone and is disabled.')

@@ -172,10 +172,11 @@ export function createCourier(options: {
     const body = message.body ?? (await options.readBody(message))
     if (body === undefined) return endWith(endings.bodyGone)
     const endpoint = await book.endpoint(row.endpoint_id)
+    // Its partition may have gone to another process meanwhile.
+    if (isOver(delivery) || isLost()) return
     const ending = delivery.lastly ?? refusal(endpoint)
     if (ending) return endWith(ending)
-    // Its partition may have gone to another process meanwhile.
-    if (stopping || isOver(delivery) || isLost()) return
+    if (stopping) return
     assert(endpoint, 'what is not refused has an endpoint')
     const startMs = clock()
     const attempt = { endpoint, messageId: row.message_id, body, wallMs: options.wallClock() }

@@ -1,6 +1,6 @@
 /**
  * The tables of the outbox. A delivery is one message to one endpoint; its row of the highest attempt, or the one of
- * its success, says how it stands: pending (attempt 0) and failed ones go on, all others are at their end. A row is replaced
+ * its end, says how it stands: pending (attempt 0) and failed ones go on, all others are at their end. A row is replaced
  * only by a higher version of itself.
  */
 import { isWaitedFor } from '../base/errors.ts'
@@ -70,11 +70,11 @@ async function inSlices<Row>(
 }
 
 /**
- * Of the rows of a delivery the one that says how it stands. What was delivered is delivered, though a process that had
- * lost its partition made one more attempt, which failed.
+ * Of the rows of a delivery the one that says how it stands. What was delivered is delivered, and what has ended has
+ * ended, though a process that had lost its partition writes later of an attempt that failed.
  */
 export const latest =
-  "ORDER BY status = 'delivered' DESC, attempt DESC, version DESC LIMIT 1 BY message_id, endpoint_id"
+  "ORDER BY status = 'delivered' DESC, next_at IS NULL DESC, attempt DESC, version DESC LIMIT 1 BY message_id, endpoint_id"
 
 /** How the deliveries of these messages stand, by message id. */
 export async function deliveriesOf(

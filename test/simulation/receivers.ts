@@ -9,6 +9,8 @@ import { startMs } from './virtual-time.ts'
 
 export interface Received {
   readonly atMs: number
+  /** When it was begun: what the dead have left on its way arrives much later. */
+  readonly sentAtMs: number
   readonly endpoint: number
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
@@ -105,12 +107,13 @@ export function createReceivers(options: {
         const { code, headers: answered = {}, fate } = reaction(endpoint)
         const tookMs = fate.delayMs + fate.answerMs
         const unheard = fate.outcome === 'lost' || tookMs > webhookSettings.totalTimeoutMs - 10
+        const fromMs = scheduler.nowMs()
         const arrive = (): Answer => {
           const atMs = scheduler.nowMs()
-          received.push({ atMs, endpoint, url, headers, body, code, unheard, by: life.name })
+          const about = { endpoint, url, headers, body, code, unheard, by: life.name }
+          received.push({ atMs, sentAtMs: fromMs, ...about })
           return { statusCode: code, headers: answered, body: { dump: async () => {} } }
         }
-        const fromMs = scheduler.nowMs()
         const post: Post = { by: life.name, endpoint, fromMs, untilMs: Number.POSITIVE_INFINITY }
         posts.push(post)
         const ended = () => {

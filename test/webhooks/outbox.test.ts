@@ -14,7 +14,7 @@ import {
   openDeliveries,
 } from '../../services/webhooks/deliveries.ts'
 import { addEndpoint, removeEndpoint } from '../../services/webhooks/endpoints.ts'
-import { attemptRow, freshRow } from '../../services/webhooks/verdict.ts'
+import { attemptRow, endedRow, endings, freshRow } from '../../services/webhooks/verdict.ts'
 import {
   alert,
   answerWith,
@@ -329,6 +329,23 @@ test('what was delivered is delivered, though a later attempt of a lost process 
   assert.deepEqual(
     stored.get(fresh.message_id)?.map(({ status, attempt }) => [status, attempt]),
     [['delivered', 1]],
+  )
+  assert.deepEqual(await openDeliveries(data.store), [])
+})
+
+test('what has ended has ended, though a later attempt of a lost process failed', async () => {
+  const times = { scheduleMs: [0, 1, 1], random: () => 0.5, startMs: 0, endMs: 0 }
+  const answer = { code: 500, error: '', durationMs: 7, retryAfterMs: undefined }
+  const fresh = freshRow(alert(first), 'e1', testClockMs)
+  await data.store.insert('deliveries', [
+    fresh,
+    endedRow(fresh, endings.stale),
+    attemptRow(fresh, answer, times),
+  ])
+  const stored = await deliveriesOf(data.store, [fresh.message_id])
+  assert.deepEqual(
+    stored.get(fresh.message_id)?.map(({ status, attempt }) => [status, attempt]),
+    [['stale', 0]],
   )
   assert.deepEqual(await openDeliveries(data.store), [])
 })

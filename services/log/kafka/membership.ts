@@ -50,6 +50,8 @@ export interface Membership {
   readonly joined: Promise<void>
   /** Whether the group may have given our partitions away. */
   expired(): boolean
+  /** This process runs: called often, beside all else, and after `expired` was asked. */
+  runs(): void
   /** Since when the group has not taken us for a member though it should have, by the steady clock; null: it does. */
   unseenSinceMs(): number | null
   /** Joins again, with what is held by then. */
@@ -68,6 +70,8 @@ export function startMembership(options: MembershipOptions): Membership {
   let generation = -1
   /** When the coordinator last took us for a member, by the steady clock. */
   let provedAtMs = steadyClock()
+  /** When this process was last seen to run, by the steady clock. */
+  let ranAtMs = provedAtMs
   let patienceMs = rebalanceMsMax
   /** Since when the coordinator does not answer, by the steady clock; null while it does. */
   let awaySinceMs: number | null = null
@@ -76,7 +80,9 @@ export function startMembership(options: MembershipOptions): Membership {
   let hintsToldAtMs = steadyClock()
 
   function expired(): boolean {
-    return steadyClock() - provedAtMs > patienceMs
+    const nowMs = steadyClock()
+    // Who stood still for a session has lost his place, though he waited for others: they may have come meanwhile.
+    return nowMs - provedAtMs > patienceMs || nowMs - ranAtMs > sessionMsMax
   }
 
   function unseenSinceMs(): number | null {
@@ -226,6 +232,9 @@ export function startMembership(options: MembershipOptions): Membership {
   return {
     joined: joined.promise,
     expired,
+    runs() {
+      ranAtMs = steadyClock()
+    },
     unseenSinceMs,
     rejoin: () => rejoining.abort(),
     async stop() {

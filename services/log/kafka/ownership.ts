@@ -146,6 +146,7 @@ export async function ownShare(options: OwnOptions): Promise<SharedOwnership> {
   const stopWatching = every(watchIntervalMs, () => {
     // An owner that does nothing asks for nothing, and would not hear of it.
     if (membership.expired()) loseAll()
+    membership.runs()
     checkSize(topic.partitions())
     const now = standing()
     for (const entry of now)

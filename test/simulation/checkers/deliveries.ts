@@ -52,7 +52,7 @@ function checkEnds(evidence: Evidence, messages: readonly string[]): string[] {
   for (const row of tables.rows('deliveries')) {
     const key = `${row.message_id} ${row.endpoint_id}`
     const before = latest.get(key)
-    if (!before || Number(before.attempt) <= Number(row.attempt)) latest.set(key, row)
+    if (!before || saysMore(row, before)) latest.set(key, row)
   }
   const taken = new Set(
     received
@@ -70,6 +70,14 @@ function checkEnds(evidence: Evidence, messages: readonly string[]): string[] {
       if (fault) wrong.push(`I4: ${key} ${fault}`)
     }
   return wrong
+}
+
+/** What was delivered is delivered, what has ended has ended; else a later attempt is newer. */
+function saysMore(row: Row, before: Row): boolean {
+  const rankOf = ({ status, next_at }: Row) =>
+    status === 'delivered' ? 2 : next_at === null ? 1 : 0
+  const more = rankOf(row) - rankOf(before)
+  return more > 0 || (more === 0 && Number(before.attempt) <= Number(row.attempt))
 }
 
 /** What is wrong with the end of a delivery. */

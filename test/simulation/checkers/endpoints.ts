@@ -1,6 +1,6 @@
 /**
- * I4 while endpoints change: a request goes where the endpoint is then, signed with the secret that it has then, and
- * nowhere once it is removed or disabled. What was decided just before a change may still arrive.
+ * I4 while endpoints change: a request goes where the endpoint is when it is begun, or was a second before, signed with
+ * the secret that it has then, and nowhere once it is removed or disabled.
  */
 import { endpointsAgeMsMax } from '../../../services/webhooks/book.ts'
 import { unseal } from '../../../services/webhooks/secrets.ts'
@@ -18,9 +18,6 @@ interface Revision {
   /** Null: nothing is to be sent to it. */
   readonly secret: string | null
 }
-
-/** From the decision to send until the request arrives. */
-const wayMs = 100
 
 export function revisionsOf({ inserts }: Pick<Evidence, 'inserts'>): Map<string, Revision[]> {
   const revisions = new Map<string, Revision[]>()
@@ -41,27 +38,30 @@ export function checkEndpoints(evidence: Evidence): string[] {
   const revisions = revisionsOf(evidence)
   return evidence.received.flatMap(request => {
     const all = revisions.get(endpointId(request.endpoint)) ?? []
-    const sinceMs = request.atMs - slackMs(evidence, request)
+    const sinceMs = request.sentAtMs - slackMs(evidence, request)
     const possible = all.filter(
       ({ fromMs }, at) =>
-        fromMs <= request.atMs && (all[at + 1]?.fromMs ?? Number.POSITIVE_INFINITY) > sinceMs,
+        fromMs <= request.sentAtMs && (all[at + 1]?.fromMs ?? Number.POSITIVE_INFINITY) > sinceMs,
     )
     const fault = requestFault(request, possible)
-    const { headers, endpoint, atMs } = request
+    const { headers, endpoint, sentAtMs } = request
     return fault
-      ? [`I4: message ${headers['webhook-id']} to ${endpoint} at ${Math.floor(atMs)} ms ${fault}`]
+      ? [
+          `I4: message ${headers['webhook-id']} to ${endpoint}, begun at ${Math.floor(sentAtMs)} ms, ${fault}`,
+        ]
       : []
   })
 }
 
 /** How old the endpoint may be that a request goes by. */
 function slackMs({ plan }: Evidence, { by }: Received): number {
-  let slack = endpointsAgeMsMax + wayMs
-  for (const fault of plan.faults) {
-    // A table that is put back has older endpoints.
-    if (fault.kind === 'backup') return Number.POSITIVE_INFINITY
-    if (fault.kind === 'still' && by.startsWith(`${fault.service}#`)) slack += fault.forMs
-  }
+  // A table that is put back has older endpoints.
+  if (plan.faults.some(({ kind }) => kind === 'backup')) return Number.POSITIVE_INFINITY
+  const own = plan.faults.filter(fault => 'service' in fault && by.startsWith(`${fault.service}#`))
+  let slack = endpointsAgeMsMax
+  // That a machine was suspended shows in its wall clock alone, unless that one was set back.
+  if (own.some(fault => fault.kind === 'skew'))
+    for (const fault of own) if (fault.kind === 'still' && fault.suspended) slack += fault.forMs
   return slack
 }
 

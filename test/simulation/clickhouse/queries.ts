@@ -49,9 +49,12 @@ const inSlots = (row: Row, params: Params) =>
   int(row.slot) % int(params.partitions) === params.partition
 
 const latestDeliveries = (rows: readonly Row[]) => {
-  const ranked = rows.map(row => ({ ...row, taken: row.status === 'delivered' ? 1 : 0 }))
-  const newest = newestBy(ranked, ['message_id', 'endpoint_id'], ['taken', 'attempt', 'version'])
-  return newest.map(({ taken: _, ...row }): Row => row)
+  const ranked = rows.map(row => ({
+    ...row,
+    end: (row.status === 'delivered' ? 1 : 0) + (row.next_at === null ? 1 : 0),
+  }))
+  const newest = newestBy(ranked, ['message_id', 'endpoint_id'], ['end', 'attempt', 'version'])
+  return newest.map(({ end: _, ...row }): Row => row)
 }
 
 const deliveryRow = (row: Row): Row => ({
