@@ -11,6 +11,11 @@ import type { SecretKey } from './secrets.ts'
 
 /** An attempt goes by what was read at most so long before its request begins. */
 export const endpointsAgeMsMax = 1_000
+/**
+ * Where ClickHouse takes longer than that to answer, an attempt goes by its newest answer after so long: alerts that
+ * wait until it is quick again would harm more than one that goes to where an endpoint was a few seconds ago.
+ */
+const patienceMs = 10_000
 /** So long a change may go unnoticed where nothing is to be sent. */
 const lookIntervalMs = 5_000
 
@@ -92,6 +97,7 @@ export async function openEndpointBook(options: {
 
   /** What was read may be old again when it is here: the store was slow, or this process stood still meanwhile. */
   async function current(): Promise<ReadonlyMap<string, SigningEndpoint>> {
+    const askedAtMs = steadyClock()
     let isRead = true
     do {
       if (isOld(known)) reloadSoon()
@@ -99,7 +105,7 @@ export async function openEndpointBook(options: {
         awaited = settled
         isRead = await awaited
       }
-    } while (isRead && isOld(known))
+    } while (isRead && isOld(known) && steadyClock() - askedAtMs < patienceMs)
     return known.endpoints
   }
 

@@ -1,13 +1,14 @@
 /** The outbox when its log or its store is not as it should be. The log is in memory, for its retention. */
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import { EbbError } from '../../services/base/errors.ts'
 import { partitionOf } from '../../services/base/slot.ts'
 import { encodeAlert, encodeRecord } from '../../services/log/codec.ts'
 import type { LocalLog } from '../../services/log/local.ts'
 import { openMemoryLog } from '../../services/log/memory.ts'
 import { rememberErasure } from '../../services/processor/erasures.ts'
-import { openEndpointBook } from '../../services/webhooks/book.ts'
+import { endpointsAgeMsMax, openEndpointBook } from '../../services/webhooks/book.ts'
 import {
   type DeliveryRow,
   deliveriesOf,
@@ -364,4 +365,29 @@ test('who asks for an endpoint during a change gets it as it is afterwards', asy
   book.changed()
   assert.equal(await book.endpoint(id), undefined)
   assert.deepEqual(await book.enabled(), [])
+})
+
+test('where ClickHouse is slower than its answers may be old, deliveries go on all the same', async () => {
+  const { id } = await addEndpoint(data.store, data.key, 'http://localhost/', testClockMs)
+  const stopped = new AbortController()
+  let questions = 0
+  const store: typeof data.store = {
+    ...data.store,
+    async query(sql, params) {
+      questions++
+      await wait(endpointsAgeMsMax + 100)
+      return data.store.query(sql, params)
+    },
+  }
+  const book = await openEndpointBook({
+    ...data,
+    store,
+    clock: () => testClockMs,
+    logger,
+    stopped: stopped.signal,
+    onChange: async () => {},
+  })
+  assert.equal((await book.endpoint(id))?.id, id)
+  assert.ok(questions > 2, 'it asked again, for one that is not old')
+  stopped.abort()
 })
