@@ -52,7 +52,7 @@ const deliveryPauseMsMax = 60_000
  * 0.6 s. The revision is beyond a new project's own.
  */
 const settings = { gap: '3s', disorder: '1s', lateness: '20s', guards: 'off' }
-/** About three alerts for each hundred clicks: some hundred times what a shop has. */
+/** About one alert for each hundred clicks: far more than a shop has. */
 const rules = [
   {
     id: 'bought',
