@@ -27,8 +27,9 @@ export function deliveryMeter({ registry }: Metrics): DeliveryMeter {
   return rows => {
     for (const row of rows) {
       changes.inc({ status: row.status })
-      // Later versions of a row say that no further attempt comes; the attempt was counted by its first.
-      if (row.attempt > 0 && row.version === 1) durations.observe(row.duration_ms / 1000)
+      // What was delivered stands above all versions; later ones of others say that no further attempt comes.
+      if (row.attempt > 0 && (row.version === 1 || row.status === 'delivered'))
+        durations.observe(row.duration_ms / 1000)
     }
   }
 }
