@@ -11,7 +11,7 @@
  */
 
 import { assert } from '../base/errors.ts'
-import { after } from '../base/time.ts'
+import { after, pause } from '../base/time.ts'
 import type { AlertRecord } from '../log/record.ts'
 import type { EndpointBook } from './book.ts'
 import type { Sender } from './deliver.ts'
@@ -55,6 +55,8 @@ export interface Courier {
   release(delivery: Delivery): void
   /** Ends deliveries without a further attempt; resolves when that is stored. */
   end(deliveries: Iterable<Delivery>, ending: Ending): Promise<void>
+  /** Resolves when what came of its attempts under way is stored, or they take too long: the next owner repeats them. */
+  settle(partition: number): Promise<void>
   /** Lets go of those that another process now carries. */
   forget(partition: number): void
   all(): Iterable<Delivery>
@@ -63,6 +65,9 @@ export interface Courier {
   /** Begins no attempt any more; resolves when those under way are stored. */
   stop(): Promise<void>
 }
+
+/** A rebalance does not wait longer for receivers. */
+const settleMsMax = 2_000
 
 function isOver({ phase }: Delivery): boolean {
   return phase === 'ended'
@@ -215,6 +220,13 @@ export function createCourier(options: {
     },
     release,
     end,
+    async settle(partition) {
+      const underWay = [...all()].filter(
+        ({ message, phase }) => message.partition === partition && phase === 'running',
+      )
+      const stored = Promise.allSettled(underWay.map(({ ending }) => ending))
+      await Promise.race([stored, pause(settleMsMax, options.stopped)])
+    },
     forget(partition) {
       for (const delivery of [...all()])
         if (delivery.message.partition === partition) leave(delivery)

@@ -180,6 +180,8 @@ export function createOutbox(options: Options): Outbox {
   async function close(partition: number, lost: boolean): Promise<void> {
     const reading = readings.get(partition)
     readings.delete(partition)
+    // From here on no attempt begins. What the next owner does not find stored it makes again.
+    if (!lost) await courier.settle(partition)
     courier.forget(partition)
     if (reading && !lost) await persist(() => saveReading(store, topic, reading, clock()), options)
   }
