@@ -1,10 +1,10 @@
-/** Notices that the project goes on in a new topic: services ask the table, which is asked every few seconds. */
+/** Notices that the project goes on in a new topic: services ask the table, which is asked of once a second. */
 import { every } from '../base/time.ts'
 import type { Store } from '../store/store.ts'
 import { type Epoch, readEpochs } from './epochs.ts'
 
 /** A collector appends to the old topic for at most about so long after a growth began. */
-export const lookIntervalMs = 3_000
+export const lookIntervalMs = 1_000
 
 /**
  * Calls `moved` with each epoch after `present`, once, until stopped. A store that does not answer is asked again:

@@ -47,15 +47,14 @@ export async function readQuestion(
   const asked = query.get('query') ?? ''
   const body = await readBody(request, options.bodyBytesMax)
   const table = options.inserts ? insertOfRows.exec(asked)?.[1] : undefined
-  const parts = [asked, table === undefined ? body.toString() : '']
   const accepts = String(request.headers['accept-encoding'] ?? '')
   const format =
     query.get('default_format') ?? header(request, 'x-clickhouse-format') ?? 'TabSeparated'
   if (!/^\w+$/.test(format)) throw exception(73, 'UNKNOWN_FORMAT', `Unknown format ${format}.`)
   return {
     ...credentials(request, query),
-    sql: parts.filter(part => part !== '').join('\n'),
-    rows: table === undefined ? undefined : { table, lines: body },
+    sql: table ? asked : [asked, body.toString()].filter(part => part !== '').join('\n'),
+    rows: table ? { table, lines: body } : undefined,
     database: query.get('database') ?? header(request, 'x-clickhouse-database'),
     format,
     params: paramsOf(query),

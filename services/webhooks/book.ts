@@ -1,6 +1,6 @@
 /**
- * The endpoints as deliveries see them: never older than a second, for other processes change them by the table
- * alone; and read again whenever somebody here says that they changed.
+ * The endpoints as deliveries see them: not older than a second where ClickHouse answers within one, for other
+ * processes change them by the table alone; and read again whenever somebody here says that they changed.
  */
 import { EbbError } from '../base/errors.ts'
 import { every, steadyClock, wallClock } from '../base/time.ts'

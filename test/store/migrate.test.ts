@@ -52,6 +52,20 @@ describe('the shipped migrations', () => {
     assert.equal((await migrate(store)).length, (await readMigrations()).length)
   })
 
+  test('let who asks for clicks from an offset on leave out what is older', async () => {
+    await migrate(store)
+    for (const from of [0, 10_000])
+      await store.command(
+        `INSERT INTO clicks (slot, user_id, timestamp, event_id, verdict, offset)
+         SELECT number % 4096, toString(number), number, toString(number), 'accepted', number FROM numbers(${from}, 10000)`,
+      )
+    const plan = await store.query<{ explain: string }>(
+      "EXPLAIN indexes = 1 SELECT DISTINCT offset FROM clicks WHERE verdict = 'accepted' AND offset >= 15000",
+    )
+    const text = plan.map(({ explain }) => explain).join('\n')
+    assert.match(text, /Name: offset_range[\s\S]*Parts: 1\/2/)
+  })
+
   test('have numbers without gap', async () => {
     const numbers = (await readMigrations()).map(({ number }) => number)
     assert.deepEqual(
