@@ -3,7 +3,6 @@
  * partition that was sealed for it ended in.
  */
 import { slotOf } from '../base/slot.ts'
-import { nextTurn } from '../base/time.ts'
 import type { LogRecord } from '../log/log.ts'
 import { createBatch } from '../processor/batch.ts'
 import { shareOfGuard } from '../processor/fold/guard.ts'
@@ -12,6 +11,7 @@ import { createFolded, type Folded } from '../processor/folded.ts'
 import { createRecordFold, type RecordFold } from '../processor/record-fold.ts'
 import { epochUnit } from '../processor/rows.ts'
 import { type Epoch, readEpochs } from '../rebuild/epochs.ts'
+import { createPace, pieceSize } from './pace.ts'
 import type { AuditSource } from './source.ts'
 
 const readBytes = 1024 * 1024
@@ -61,6 +61,7 @@ async function foldToSeal(
 ): Promise<void> {
   const folded = createFolded(state, 0, '')
   const records = createRecordFold(folded, { epoch, partition })
+  const rest = createPace(source)
   const { endOffset } = await source.log.bounds(topic, partition)
   for (let offset = 0; offset < endOffset && !state.sealed; ) {
     for (const stored of await source.log.read(topic, partition, offset, readBytes)) {
@@ -68,9 +69,9 @@ async function foldToSeal(
       foldWhole(records, stored)
       forgetRows(folded)
       offset = stored.offset + 1
+      if (offset % pieceSize === 0) await rest()
     }
-    await nextTurn()
-    source.stopping?.throwIfAborted()
+    await rest()
   }
 }
 

@@ -4,7 +4,6 @@
  * then only what the records are (received or not) is told.
  */
 import { createHash } from 'node:crypto'
-import { nextTurn } from '../base/time.ts'
 import { decodeRecord } from '../log/codec.ts'
 import type { LogRecord } from '../log/log.ts'
 import type { Batch } from '../processor/batch.ts'
@@ -15,6 +14,7 @@ import { createRecordFold } from '../processor/record-fold.ts'
 import type { Row } from '../processor/rows.ts'
 import { readMoney } from '../store/rows.ts'
 import { beginningOf, foldWhole, forgetRows } from './beginning.ts'
+import { createPace, pieceSize } from './pace.ts'
 import { type AuditSource, orderOf } from './source.ts'
 
 /** What a record is; `other` is a control record, or one that this audit cannot judge. */
@@ -88,6 +88,7 @@ export async function createRefold(
   const folded = createFolded(beginning ?? createState(source.project), startOffset, '')
   const { state } = folded
   const records = createRecordFold(folded, place)
+  const rest = createPace(source)
   const refold: Refold = {
     partition,
     state,
@@ -118,9 +119,9 @@ export async function createRefold(
           else setKind(refold, stored.offset, outwardKind(stored, horizonMs))
           refold.nextOffset = stored.offset + 1
           refold.lastHash = stored.offset + 1 === end ? recordHash(stored) : ''
+          if (stored.offset % pieceSize === 0) await rest()
         }
-        await nextTurn()
-        source.stopping?.throwIfAborted()
+        await rest()
       }
     },
   }

@@ -7,6 +7,11 @@ import type { AuditSource } from './source.ts'
 /** From the start of one audit to the start of the next. */
 const betweenMs = 86_400_000
 const lookIntervalMs = 60_000
+/**
+ * Of the thread that folds live clicks. Folding a long log again may take hours then, and live clicks do not wait:
+ * with all of the thread it took more of a processor than they did.
+ */
+const threadShare = 1 / 8
 
 export interface AuditSchedule {
   /** Waits for the audit that runs, which ends early. */
@@ -31,7 +36,9 @@ export function startAuditSchedule(options: {
     const source = options.source()
     const last = await readLastAudit(source.store)
     if (last && wallClock() - last.startedMs < betweenMs) return
-    tell(await auditAndKeep({ ...source, stopping: stopping.signal }, wallClock))
+    tell(
+      await auditAndKeep({ ...source, stopping: stopping.signal, share: threadShare }, wallClock),
+    )
   }
   const tell = (audit: KeptAudit) => {
     const examples = audit.findings.flatMap(finding => finding.examples)

@@ -14,6 +14,8 @@ export interface AuditSource {
   readonly epoch: number
   /** Ends an audit early: it then rejects. */
   readonly stopping?: AbortSignal
+  /** Between 0 and 1, with `stopping`: so much of its thread folding the log again may take; without it, all. */
+  readonly share?: number
 }
 
 export const auditKinds = [

@@ -4,6 +4,7 @@ import { snapshotPartition } from '../processor/fold/snapshot.ts'
 import { restoreUser, snapshotUser } from '../processor/fold/user-row.ts'
 import { epochShift, type Row, userRow, versionAt } from '../processor/rows.ts'
 import { readMoney } from '../store/rows.ts'
+import { createPace, pieceSize } from './pace.ts'
 import { alertColumns, alertText, hashOf, type Refold, type RefoldedAlert } from './refold.ts'
 import {
   type AuditSource,
@@ -44,6 +45,7 @@ export async function compareStates(
   const differences: Difference[] = []
   const seen = new Set<string>()
   let otherFolds = 0
+  const rest = createPace(source)
   for (let slot = 0; slot < slotCount; slot += slotsAtOnce) {
     const rows = await source.store.query<UserRow>(
       `SELECT user_id, version, toUnixTimestamp64Milli(returned_at) AS returned_at, tier, segments, value_at_silence,
@@ -57,7 +59,8 @@ export async function compareStates(
         partition: refold.partition,
       },
     )
-    for (const row of rows) {
+    for (const [at, row] of rows.entries()) {
+      if (at % pieceSize === 0) await rest()
       seen.add(row.user_id)
       if (orderOfVersion(row.version) >= orderOf(source.epoch, refold.nextOffset)) continue
       if (Number(row.version) % 16 !== foldNumber) otherFolds++
@@ -124,6 +127,7 @@ function shortened(text: string): string {
 export async function compareAlerts(source: AuditSource, refold: Refold): Promise<Difference[]> {
   const differences: Difference[] = []
   const missing = new Map(refold.alerts)
+  const rest = createPace(source)
   for (let after = ''; ; ) {
     const rows = await source.store.query<Row & { message_id: string; body: string }>(
       `SELECT message_id, body, alert_id, rule_id, rule_version, user_id, status, reason, threshold_ms, covers_ms, tier, value, send, offset,
@@ -138,7 +142,8 @@ export async function compareAlerts(source: AuditSource, refold: Refold): Promis
         next: String(refold.nextOffset),
       },
     )
-    for (const row of rows) {
+    for (const [at, row] of rows.entries()) {
+      if (at % pieceSize === 0) await rest()
       const expected = missing.get(row.message_id)
       missing.delete(row.message_id)
       const difference = compareAlert(row, expected)

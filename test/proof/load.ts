@@ -42,16 +42,21 @@ const durationMs = Number(values.minutes) * 60_000
 const periodMs = Number(values.period) * 1000
 const measureMs = Number(values.measure) * 1000
 const lookIntervalMs = 100
+/** A rate over less is none yet. */
+const visitorsAfterMs = 10_000
 /** So many clicks wait while the top rate is measured: several seconds' worth. */
 const backlog = 60_000
 /** When nothing has come for so long, nothing more is waited for. */
 const deliveryPauseMsMax = 60_000
 
+/** Who is on the site before the first measurement: the visitors of so many clicks/s. */
+const firstRate = 10_000
+
 /**
- * Sessions close and silences fire within the minutes of the load: at six thousand clicks/s a visitor clicks every
- * 0.6 s. The revision is beyond a new project's own.
+ * Sessions close and silences fire within the minutes of the load: a visitor clicks every three seconds, and one in
+ * thirty pauses lasts ten. The revision is beyond a new project's own.
  */
-const settings = { gap: '3s', disorder: '1s', lateness: '20s', guards: 'off' }
+const settings = { gap: '10s', disorder: '1s', lateness: '20s', guards: 'off' }
 /** About one alert for each hundred clicks: far more than a shop has. */
 const rules = [
   {
@@ -93,6 +98,8 @@ async function measureTopRate(servers: Servers, crew: Crew, traffic: Traffic): P
     const atMs = steadyClock()
     // One short flush stands first: what comes at once with a start is no rate.
     if (!first && folded > backlog / 20) first = { folded, atMs }
+    if (first && atMs - first.atMs > visitorsAfterMs)
+      traffic.setVisitorsFor(((folded - first.folded) * 1000) / (atMs - first.atMs))
     if (first && atMs - first.atMs >= measureMs)
       return Math.round(((folded - first.folded) * 1000) / (atMs - first.atMs))
     if (folded >= ends) throw new Error('The processors took clicks faster than they were sent.')
@@ -196,6 +203,7 @@ async function load(servers: Servers, keys: string) {
   )
 
   const traffic = createTraffic(servers.log, partitions)
+  traffic.setVisitorsFor(firstRate)
   await traffic.fill(backlog)
   say(`${backlog} clicks wait on ${partitions} partitions`)
   const webhooks = await servers.start(

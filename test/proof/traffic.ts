@@ -15,9 +15,12 @@ const beatMs = 100
 const minuteMs = 60_000
 /** Through the collector, of all. */
 const doorShare = 0.05
-const users = 50_000
-/** On the site at once. */
-const visitors = 4000
+const users = 200_000
+/**
+ * Between two clicks of a visitor. So twice the clicks are twice the visitors, each as quick as before: that is how a
+ * site grows, and the rows of users and sessions grow with the clicks, whatever the rate is.
+ */
+const clickEverySeconds = 3
 /** As in real shops' logs, where they are between eight and nine. */
 const clicksPerVisit = 9
 
@@ -32,6 +35,8 @@ export interface Traffic {
   readonly sent: { appended: number; collected: number }
   /** For each partition, ascending; the reader takes off what it is done with. */
   readonly marks: readonly Mark[][]
+  /** As many are on the site from now on as make so many clicks. */
+  setVisitorsFor(clicksPerSecond: number): void
   /** Clicks at this rate for so long. */
   run(clicksPerSecond: number, durationMs: number, collectorUrl: string): Promise<void>
   /** So many clicks as fast as the log takes them. */
@@ -39,7 +44,7 @@ export interface Traffic {
 }
 
 export function createTraffic(log: Log, partitions: number): Traffic {
-  const clickAt = createClicks(4711)
+  const { clickAt, setVisitors } = createClicks(4711)
   const sent = { appended: 0, collected: 0 }
   const marks: Mark[][] = Array.from({ length: partitions }, () => [])
 
@@ -77,13 +82,18 @@ export function createTraffic(log: Log, partitions: number): Traffic {
     sent.collected += count
   }
 
+  const setVisitorsFor = (clicksPerSecond: number) =>
+    setVisitors(Math.ceil(clicksPerSecond * clickEverySeconds))
+
   return {
     sent,
     marks,
+    setVisitorsFor,
     async fill(clicks) {
       for (let left = clicks; left > 0; left -= 2000) await append(Math.min(left, 2000))
     },
     async run(clicksPerSecond, durationMs, collectorUrl) {
+      setVisitorsFor(clicksPerSecond)
       const startedAtMs = steadyClock()
       const before = sent.appended + sent.collected
       for (;;) {
@@ -107,19 +117,28 @@ export function createTraffic(log: Log, partitions: number): Traffic {
  * Visits, as in a shop: whoever clicks is one of those who are there, and about one click in nine is the last of a
  * visit, after which somebody else comes. So there are as many sessions, closed ones too, for each click at any rate.
  */
-function createClicks(seed: number): (nowMs: number) => { userId: string; value: Buffer } {
+function createClicks(seed: number): {
+  clickAt(nowMs: number): { userId: string; value: Buffer }
+  setVisitors(count: number): void
+} {
   const random = seeded(seed)
   const anybody = () => `user ${Math.floor(random() * users)}`
-  const there = Array.from({ length: visitors }, anybody)
+  const there: string[] = []
   /** Who made the last clicks: some come again a little later, with the id and the user of the first time. */
   const makers = Array.from({ length: 200 }, () => '')
   let made = 0
-  return nowMs => {
+
+  function setVisitors(count: number): void {
+    there.length = Math.min(there.length, count)
+    while (there.length < count) there.push(anybody())
+  }
+
+  function clickAt(nowMs: number) {
     const at = made++
     const of =
       random() < 0.02 && at > 0 ? at - Math.ceil(random() * Math.min(at, makers.length - 1)) : at
     if (of === at) {
-      const place = Math.floor(random() * visitors)
+      const place = Math.floor(random() * there.length)
       makers[at % makers.length] = there[place]!
       if (random() * clicksPerVisit < 1) there[place] = anybody()
     } else makers[at % makers.length] = makers[of % makers.length]!
@@ -147,6 +166,8 @@ function createClicks(seed: number): (nowMs: number) => { userId: string; value:
     }
     return { userId, value: encodeRecord(click) }
   }
+
+  return { clickAt, setVisitors }
 }
 
 /**
