@@ -2,6 +2,7 @@
 import { type Fault, simulated, tested, testedBySuite, withFault } from './proof.ts'
 
 const webhooks = 'webhooks/webhooks.test.ts'
+const endpointChanges = 'webhooks/endpoint-changes.test.ts'
 const deliver = 'webhooks/deliver.test.ts'
 const group = 'log/kafka-group.test.ts'
 const receiver = (...hows: readonly string[]) =>
@@ -92,10 +93,10 @@ export const faultsOfDelivery: readonly Fault[] = [
     proofs: [
       receiver('gone', 'busy', 'busy date'),
       tested(
-        webhooks,
+        endpointChanges,
         '410 ends the delivery and all others to that endpoint, and disables it',
-        '429 with Retry-After sets the next attempt, at most twice the schedule',
       ),
+      tested(webhooks, '429 with Retry-After sets the next attempt, at most twice the schedule'),
       tested(
         'webhooks/schedule.test.ts',
         'Retry-After counts between once and twice the wait',
@@ -128,7 +129,7 @@ export const faultsOfDelivery: readonly Fault[] = [
         fault => fault.kind === 'endpoint' && fault.how !== 'secret',
       ),
       tested(
-        webhooks,
+        endpointChanges,
         'nothing goes to a removed endpoint from the change on',
         'an attempt under way to a removed endpoint is the last',
         'an endpoint that was removed while Ebb was down gets nothing',

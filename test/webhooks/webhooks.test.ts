@@ -1,81 +1,26 @@
+/** What becomes of an alert: attempts, answers, silences that end, restarts, erasures. */
 import assert from 'node:assert/strict'
-import { after, afterEach, before, beforeEach, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Webhook } from 'standardwebhooks'
 import type { Store } from '../../services/store/store.ts'
 import type { DeliveryRow } from '../../services/webhooks/deliveries.ts'
-import { addEndpoint, listEndpoints, removeEndpoint } from '../../services/webhooks/endpoints.ts'
-import type { Webhooks } from '../../services/webhooks/webhooks.ts'
+import { openDelivering } from './delivering.ts'
 import {
   alert,
   answerWith,
   append,
   appendErasure,
-  type Data,
-  type Hook,
   logged,
-  newDirectory,
-  openData,
-  removeDirectory,
   start,
   startHook,
   testClockMs,
   topic,
 } from './fixture.ts'
 
-const directory = newDirectory()
-let data: Data
-const closing: (() => Promise<unknown>)[] = []
-
-before(async () => {
-  data = await openData(directory)
-})
-after(async () => {
-  await data.close()
-  removeDirectory(directory)
-})
-beforeEach(async () => {
-  // The log cannot be emptied: each test reads on from where the last one stopped.
-  for (const table of ['endpoints', 'deliveries'])
-    await data.store.command(`TRUNCATE TABLE ${table}`)
-  logged.length = 0
-})
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
-})
-
-async function hook(answer: Parameters<typeof startHook>[0] = answerWith(204)) {
-  const made = await startHook(answer)
-  closing.push(made.stop)
-  const endpoint = await addEndpoint(data.store, data.key, made.url, testClockMs)
-  return { ...made, ...endpoint }
-}
-
-async function run(options?: Parameters<typeof start>[1]): Promise<Webhooks> {
-  const webhooks = await start(data, options)
-  closing.push(webhooks.stop)
-  return webhooks
-}
-
-/** `attempt status code` of each row, e.g. `0 pending 0`. */
-async function history(messageId: string, endpointId?: string): Promise<string[]> {
-  const rows = await data.store.query<DeliveryRow>(
-    `SELECT * FROM deliveries FINAL WHERE message_id = {id:String}
-     AND (endpoint_id = {endpoint:String} OR {endpoint:String} = '') ORDER BY endpoint_id, attempt`,
-    { id: messageId, endpoint: endpointId ?? '' },
-  )
-  return rows.map(row => `${row.attempt} ${row.status} ${row.code}`)
-}
-
-/** Waits until the last row says so. */
-function ends(messageId: string, status: string, endpointId?: string): Promise<string[]> {
-  return data.stored.until(async () => {
-    const rows = await history(messageId, endpointId)
-    return rows.at(-1)?.split(' ')[1] === status ? rows : undefined
-  })
-}
-
 const oneDayMs = 86_400_000
+
+const { data, closing, hook, run, history, ends } = await openDelivering()
 
 test('a fired alert reaches each endpoint once, signed with its own secret', async () => {
   const [one, two] = [await hook(), await hook()]
@@ -145,68 +90,6 @@ test('429 with Retry-After sets the next attempt, at most twice the schedule', a
      WHERE message_id = 'm-fay-fired' AND attempt = 1`,
   )
   assert.equal(Number(row!.ms), testClockMs + 120_000)
-})
-
-test('410 ends the delivery and all others to that endpoint, and disables it', async () => {
-  const gone = await hook((response, nth) => answerWith(nth === 1 ? 500 : 410)(response))
-  const other = await hook()
-  await run({ settings: { scheduleMs: [0, 60_000, 60_000], endpointMax: 1 } })
-  await append(data.log, alert('gus'))
-  await ends('m-gus-fired', 'failed', gone.id)
-  await append(data.log, alert('hal'))
-  await ends('m-hal-fired', 'dead', gone.id)
-  assert.deepEqual(await ends('m-gus-fired', 'dead', gone.id), ['0 pending 0', '1 dead 500'])
-  await append(data.log, alert('ida'))
-  await ends('m-ida-fired', 'delivered', other.id)
-  assert.deepEqual(await history('m-ida-fired', gone.id), [])
-  const listed = await listEndpoints(data.store)
-  assert.deepEqual(listed.map(({ id, disabled }) => [id === gone.id, disabled]).sort(), [
-    [false, false],
-    [true, true],
-  ])
-})
-
-test('nothing goes to a removed endpoint from the change on', async () => {
-  const { id, hits } = await hook(answerWith(500))
-  const webhooks = await run({ settings: { scheduleMs: [0, 60_000] } })
-  await append(data.log, alert('jan'))
-  await ends('m-jan-fired', 'failed')
-  await removeEndpoint(data.store, id, testClockMs)
-  webhooks.changed()
-  await ends('m-jan-fired', 'cancelled')
-  assert.equal(hits.length, 1)
-})
-
-test('an attempt under way to a removed endpoint is the last', async () => {
-  const answered = Promise.withResolvers<void>()
-  const { id, count } = await hook(response => {
-    void answered.promise.then(() => answerWith(500)(response))
-  })
-  const webhooks = await run({ settings: { scheduleMs: [0, 60_000] } })
-  await append(data.log, alert('joe'))
-  await count(1)
-  await removeEndpoint(data.store, id, testClockMs)
-  webhooks.changed()
-  // Once this one is delivered, the change is known.
-  const other = await hook()
-  webhooks.changed()
-  await append(data.log, alert('kim'))
-  await ends('m-kim-fired', 'delivered', other.id)
-  answered.resolve()
-  assert.deepEqual(await ends('m-joe-fired', 'cancelled'), ['0 pending 0', '1 cancelled 500'])
-})
-
-test('an endpoint that was removed while Ebb was down gets nothing', async () => {
-  const { id, hits } = await hook(answerWith(500))
-  const settings = { scheduleMs: [0, 60_000] }
-  const first = await run({ settings })
-  await append(data.log, alert('jim'))
-  await ends('m-jim-fired', 'failed')
-  await first.stop()
-  await removeEndpoint(data.store, id, testClockMs)
-  await run({ settings, clock: () => testClockMs + 60_000 })
-  await ends('m-jim-fired', 'cancelled')
-  assert.equal(hits.length, 1)
 })
 
 test('one endpoint that hangs does not hold up another', async () => {
@@ -426,25 +309,6 @@ test('stop does not wait for a receiver that hangs; the attempt is made again', 
   await run()
   assert.deepEqual(await ends('m-abe-fired', 'delivered'), ['0 pending 0', '1 delivered 204'])
   assert.equal(hits[0]!.body, hits[1]!.body)
-})
-
-test('an endpoint that is added later gets later alerts alone', async () => {
-  await hook()
-  const webhooks = await run()
-  await append(data.log, alert('ben'))
-  await ends('m-ben-fired', 'delivered')
-  const late: Hook & { id: string } = await hook()
-  webhooks.changed()
-  await append(data.log, alert('cat'))
-  await ends('m-cat-fired', 'delivered', late.id)
-  await webhooks.stop()
-  await run()
-  await append(data.log, alert('dot'))
-  await ends('m-dot-fired', 'delivered', late.id)
-  assert.deepEqual(
-    late.hits.map(hit => hit.id),
-    ['m-cat-fired', 'm-dot-fired'],
-  )
 })
 
 test('no secret, body or user is in what is logged', async () => {
