@@ -15,6 +15,13 @@ export type EngineSettings = Readonly<Record<string, string | number>>
 /** Parameters as the text that ClickHouse reads: see `paramTexts`. */
 export type ParamTexts = Readonly<Record<string, string>>
 
+/** Rows as text: JSONCompactEachRow with the values of these columns; without them JSONEachRow. */
+export interface Lines {
+  readonly table: string
+  readonly columns: readonly string[] | undefined
+  readonly lines: Buffer
+}
+
 export interface EngineResult {
   readonly bytes: Uint8Array
   readonly rowsRead: number
@@ -25,8 +32,8 @@ export interface EngineResult {
 export interface EngineConnection {
   query<Row>(sql: string, params?: Params): Promise<Row[]>
   command(sql: string, params?: Params): Promise<void>
-  /** Lines of JSONEachRow, one block as long as the connection's settings allow. */
-  insertLines(table: string, lines: Buffer): Promise<void>
+  /** One block, as long as the connection's settings allow. */
+  insertLines(rows: Lines): Promise<void>
   /** The whole result in any format of ClickHouse. */
   result(sql: string, format: string, texts?: ParamTexts): Promise<EngineResult>
   /**
@@ -111,9 +118,10 @@ function connectionOf(engine: ChdbConnection): EngineConnection {
     command: async (sql, params = {}) => {
       await run('a command', sql, 'Null', paramTexts(params))
     },
-    insertLines: (table, lines) =>
+    insertLines: ({ table, columns, lines }) =>
       inTurn(`rows of ${table}`, async () => {
-        await chdb.rawInsert({ table, format: 'JSONEachRow', values: lines })
+        const compact = columns && { columns: [...columns], format: 'JSONCompactEachRow' as const }
+        await chdb.rawInsert({ table, format: 'JSONEachRow', ...compact, values: lines })
       }),
     result: async (sql, format, texts = {}) => {
       const result = await run('a query', sql, format, texts)

@@ -13,7 +13,7 @@ import {
   quotedName,
 } from './connection.ts'
 import { failureOf } from './failure.ts'
-import { paramTexts } from './rows.ts'
+import { arraysOf, paramTexts } from './rows.ts'
 import { maintenance, reading, writing } from './settings.ts'
 import type { Params, Store } from './store.ts'
 
@@ -109,7 +109,10 @@ async function insertRows(
   rows: readonly object[],
 ): Promise<void> {
   if (rows.length === 0) return
-  await writer.insertLines(table, Buffer.from(rows.map(row => JSON.stringify(row)).join('\n')))
+  const arrays = arraysOf(rows)
+  const texts = (arrays?.values ?? rows).map(row => JSON.stringify(row))
+  const lines = Buffer.from(texts.join('\n'))
+  await writer.insertLines({ table, columns: arrays?.columns, lines })
 }
 
 function openFailure(error: unknown, directory: string): EbbError {

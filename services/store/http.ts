@@ -152,7 +152,7 @@ async function write(service: Service, exchange: Exchange): Promise<void> {
   await service.pool.use(want, gone, connection =>
     answer(exchange, format, () =>
       rows
-        ? connection.insertLines(rows.table, rows.lines).then(() => nothing)
+        ? connection.insertLines(rows).then(() => nothing)
         : connection.result(sql, format, params),
     ),
   )

@@ -3,15 +3,15 @@
 import type { IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
-import type { EngineSettings, ParamTexts } from './connection.ts'
+import type { EngineSettings, Lines, ParamTexts } from './connection.ts'
 import { exception } from './failure.ts'
 
 export interface Question {
   readonly user: string
   readonly password: string
   readonly sql: string
-  /** Of an insert of JSONEachRow whose rows are the whole body, as they came: megabytes that no text is made of. */
-  readonly rows: { readonly table: string; readonly lines: Buffer } | undefined
+  /** Of an insert whose rows are the whole body, as they came: megabytes that no text is made of. */
+  readonly rows: Lines | undefined
   readonly database: string | undefined
   /** For what has no FORMAT clause. */
   readonly format: string
@@ -33,7 +33,8 @@ export const caps = { max_execution_time: 30, max_memory_usage: 536_870_912 } as
 const ofInserts =
   /^(input_format_(skip_unknown_fields|null_as_default|parallel_parsing)|max_insert_block_size|async_insert)$/
 
-const insertOfRows = /^INSERT INTO (\w+) FORMAT JSONEachRow\s*$/
+const insertOfRows =
+  /^INSERT INTO (?<table>\w+) (?:\((?<columns>\w+(?:, \w+)*)\) FORMAT JSONCompactEachRow|FORMAT JSONEachRow)\s*$/
 
 export async function readQuestion(
   request: IncomingMessage,
@@ -46,15 +47,19 @@ export async function readQuestion(
     throw exception(48, 'NOT_IMPLEMENTED', 'Parameters are taken from the URL, not from forms.')
   const asked = query.get('query') ?? ''
   const body = await readBody(request, options.bodyBytesMax)
-  const table = options.inserts ? insertOfRows.exec(asked)?.[1] : undefined
+  const insert = options.inserts ? insertOfRows.exec(asked)?.groups : undefined
   const accepts = String(request.headers['accept-encoding'] ?? '')
   const format =
     query.get('default_format') ?? header(request, 'x-clickhouse-format') ?? 'TabSeparated'
   if (!/^\w+$/.test(format)) throw exception(73, 'UNKNOWN_FORMAT', `Unknown format ${format}.`)
   return {
     ...credentials(request, query),
-    sql: table ? asked : [asked, body.toString()].filter(part => part !== '').join('\n'),
-    rows: table ? { table, lines: body } : undefined,
+    sql: insert ? asked : [asked, body.toString()].filter(part => part !== '').join('\n'),
+    rows: insert && {
+      table: insert.table!,
+      columns: insert.columns?.split(', '),
+      lines: body,
+    },
     database: query.get('database') ?? header(request, 'x-clickhouse-database'),
     format,
     params: paramsOf(query),

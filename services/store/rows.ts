@@ -1,9 +1,31 @@
-/** How values travel between Ebb and ClickHouse: in rows (JSONEachRow) and in parameters. */
+/** How values travel between Ebb and ClickHouse: in rows (JSON) and in parameters. */
 
 import type { Params } from './store.ts'
 
 /** 2100-01-01, the last instant that Ebb knows. */
 const timeMsMax = 4_102_444_800_000
+
+/** Rows as the values of columns: their names in each row would take the engine longer to read than the values. */
+export interface Arrays {
+  readonly columns: [string, ...string[]]
+  readonly values: readonly (readonly unknown[])[]
+}
+
+/** Undefined where not all rows give the same columns in the same order, or a value is missing. */
+export function arraysOf(rows: readonly object[]): Arrays | undefined {
+  const [first, ...others] = Object.keys(rows[0] ?? {})
+  if (first === undefined) return undefined
+  const columns: [string, ...string[]] = [first, ...others]
+  const values: unknown[][] = []
+  for (const row of rows) {
+    let at = 0
+    for (const name in row) if (name !== columns[at++]) return undefined
+    const ofRow = Object.values(row)
+    if (ofRow.length !== columns.length || ofRow.includes(undefined)) return undefined
+    values.push(ofRow)
+  }
+  return { columns, values }
+}
 
 /**
  * Epoch ms for a column DateTime64(3, 'UTC'), alone, Nullable or in an array. A bare integer in JSON is

@@ -6,6 +6,7 @@ import { EbbError } from '../base/errors.ts'
 import { quotedName } from './connection.ts'
 import { storeError } from './failure.ts'
 import { joinInserts } from './joined.ts'
+import { arraysOf } from './rows.ts'
 import { maintenance, reading, writing } from './settings.ts'
 import type { Params, Store } from './store.ts'
 
@@ -49,8 +50,10 @@ export async function openServerStore(options: {
     insert: joinInserts((table, rows) =>
       ask(`rows of ${table}`, async () => {
         if (rows.length === 0) return
-        const request = { table, format: 'JSONEachRow', clickhouse_settings: writing } as const
-        await client.insert({ ...request, values: rows })
+        const request = { table, clickhouse_settings: writing }
+        const arrays = arraysOf(rows)
+        if (arrays) await client.insert({ ...request, ...arrays, format: 'JSONCompactEachRow' })
+        else await client.insert({ ...request, values: rows, format: 'JSONEachRow' })
       }),
     ),
     command: (sql, params = {}) =>

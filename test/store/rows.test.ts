@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { quoted, readMoney, readTime, rowMoney, rowTime } from '../../services/store/rows.ts'
+import {
+  arraysOf,
+  quoted,
+  readMoney,
+  readTime,
+  rowMoney,
+  rowTime,
+} from '../../services/store/rows.ts'
 
 test('money is written with four places', () => {
   const cases: [number, string][] = [
@@ -44,4 +51,28 @@ test('a time is read from the text of ClickHouse', () => {
 
 test('a literal cannot be left', () => {
   assert.equal(quoted("a'b\\c\n"), "'a\\'b\\\\c\\n'")
+})
+
+test('rows with the same columns in the same order are arrays', () => {
+  const rows = [
+    { user_id: 'a', value: null, days: [1] },
+    { user_id: 'b', value: 2, days: [] },
+  ]
+  const values = [
+    ['a', null, [1]],
+    ['b', 2, []],
+  ]
+  assert.deepEqual(arraysOf(rows), { columns: ['user_id', 'value', 'days'], values })
+})
+
+test('others are not: their values would come into other columns', () => {
+  const row = { a: 1, b: 2 }
+  for (const other of [{ b: 2, a: 1 }, { a: 1 }, { a: 1, b: 2, c: 3 }, { a: 1, c: 2 }, {}])
+    for (const rows of [
+      [row, other],
+      [other, row],
+    ])
+      assert.equal(arraysOf(rows), undefined)
+  assert.equal(arraysOf([row, { a: 1, b: undefined }]), undefined)
+  assert.equal(arraysOf([]), undefined)
 })
