@@ -1,7 +1,7 @@
 /** Brokers of the jars that Maven brings, each a process of this machine: `run` beside this file. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -45,6 +45,7 @@ export async function startOnMaven(count: 1 | 3): Promise<Brokers> {
     async signal(broker, signal) {
       signalled.set(broker, pid(broker))
       process.kill(pid(broker), signal)
+      while (signal === 'SIGSTOP' && !isStopped(pid(broker))) await wait(1)
     },
     async restarted(broker) {
       const started = () => readFileSync(join(directory, `${broker}.log`), 'utf8').includes(ready)
@@ -52,4 +53,12 @@ export async function startOnMaven(count: 1 | 3): Promise<Brokers> {
     },
     stop,
   }
+}
+
+/** A signal is on its way when it was sent. True where the system does not say. */
+function isStopped(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`
+  if (!existsSync(tasks)) return true
+  const states = readdirSync(tasks).map(task => readFileSync(join(tasks, task, 'stat'), 'utf8'))
+  return states.every(stat => /^ T/.test(stat.slice(stat.lastIndexOf(')') + 1)))
 }

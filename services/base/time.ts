@@ -55,6 +55,21 @@ export function steadyClock(): number {
   return source.steadyClock()
 }
 
+/** A moment by both clocks of this machine, to tell how long ago it was though it may have been suspended since. */
+export interface Moment {
+  readonly steadyMs: number
+  readonly wallMs: number
+}
+
+export function momentNow(): Moment {
+  return { steadyMs: steadyClock(), wallMs: wallClock() }
+}
+
+/** By the clock that says more: the steady one stands while the machine is suspended, the wall's may be set back. */
+export function elapsedMs({ steadyMs, wallMs }: Moment): number {
+  return Math.max(steadyClock() - steadyMs, wallClock() - wallMs)
+}
+
 /** Node's timers count in 32 bits, and fire at once beyond. */
 const delayMsMax = 2 ** 31 - 1
 

@@ -3,7 +3,7 @@
  * processes change them by the table alone; and read again whenever somebody here says that they changed.
  */
 import { EbbError } from '../base/errors.ts'
-import { every, steadyClock, wallClock } from '../base/time.ts'
+import { elapsedMs, every, type Moment, momentNow, steadyClock } from '../base/time.ts'
 import type { Store } from '../store/store.ts'
 import { type Logger, persist } from './deliveries.ts'
 import { disableEndpoint, type SigningEndpoint, signingEndpoints } from './endpoints.ts'
@@ -21,15 +21,11 @@ const lookIntervalMs = 5_000
 
 interface Reading {
   readonly endpoints: ReadonlyMap<string, SigningEndpoint>
-  /** Of the question that was answered. */
-  readonly steadyMs: number
-  readonly wallMs: number
+  /** When the question was asked that was answered. */
+  readonly askedAt: Moment
 }
 
-/** By the clock that says more: the steady one stands while the machine is suspended, the wall's may be set back. */
-function isOld({ steadyMs, wallMs }: Reading): boolean {
-  return Math.max(steadyClock() - steadyMs, wallClock() - wallMs) > endpointsAgeMsMax
-}
+const isOld = ({ askedAt }: Reading): boolean => elapsedMs(askedAt) > endpointsAgeMsMax
 
 export interface EndpointBook {
   /** As of now: who asks during a change waits for it, so nothing goes to a URL after its change. */
@@ -54,9 +50,9 @@ export async function openEndpointBook(options: {
   const { store, key, logger } = options
   const load = () =>
     persist(async (): Promise<Reading> => {
-      const begun = { steadyMs: steadyClock(), wallMs: wallClock() }
+      const askedAt = momentNow()
       const endpoints = await signingEndpoints(store, key)
-      return { ...begun, endpoints: new Map(endpoints.map(endpoint => [endpoint.id, endpoint])) }
+      return { askedAt, endpoints: new Map(endpoints.map(endpoint => [endpoint.id, endpoint])) }
     }, options)
   let known = await load()
   /** False: the latest reading failed, and waiting mends nothing. */

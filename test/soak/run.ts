@@ -1,7 +1,7 @@
 /**
  * `npm run soak -- [--minutes 30] [--rate clicks/s] [--seed 7] [--only words]`: clients, two collectors, three brokers,
- * two processors, `ebb clickhouse`, webhooks and a receiver, all in processes of their own, at half the rate at which
- * the two processors drained a full topic just before; and one fault every 20 s, in an order that the seed decides.
+ * two processors, `ebb clickhouse`, webhooks and a receiver, all in processes of their own, at half the rate that
+ * clients got into the tables just before while more always waited; and one fault every 20 s, in an order that the seed decides.
  *
  * `--only`: those faults alone whose name has these words. Progress goes to standard error, the output into
  * docs/soak.md, one JSON object last to standard output. Status 1: a promise was broken; 3: there is no Kafka.
@@ -122,11 +122,12 @@ function servicesOf(scene: SoakScene) {
 
 async function soak(ground: Ground): Promise<Report> {
   const violations: string[] = []
-  const topRate = values.rate ? undefined : Math.round(await measureTopRate(ground))
-  const rate = values.rate ? Number(values.rate) : Math.round(topRate! / 2)
   const scene = await ground.begin()
-  say(`all runs; ${rate} clicks/s for ${values.minutes} min${topRate ? `, of ${topRate}` : ''}`)
   const sender = createSender(scene.collectorUrls, seed)
+  const topRate = values.rate ? undefined : Math.round(await measureTopRate(scene, sender))
+  const rate = values.rate ? Number(values.rate) : Math.round(topRate! / 2)
+  if (!(await isFolded(scene))) throw new Error('What was sent to measure the rate is not folded.')
+  say(`all runs; ${rate} clicks/s for ${values.minutes} min${topRate ? `, of ${topRate}` : ''}`)
   const lag = watchLag(scene.store, sender.waitingMs)
   const [blows] = await Promise.all([
     strikeAll(scene, violations),

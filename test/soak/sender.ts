@@ -46,6 +46,8 @@ export interface Sender {
   }
   /** The age of the oldest click that no collector has confirmed yet; 0: all are. */
   waitingMs(): number
+  /** So many clicks as fast as the collectors take them; resolves when all are confirmed. */
+  send(clicks: number): Promise<void>
   /** Clicks at this rate until `ended` settles; resolves when all that were made are confirmed. */
   run(clicksPerSecond: number, ended: Promise<unknown>): Promise<void>
 }
@@ -67,7 +69,7 @@ export function createSender(collectorUrls: readonly string[], seed: number): Se
     }
   }
 
-  async function send(batch: Batch): Promise<void> {
+  async function deliver(batch: Batch): Promise<void> {
     underWay.add(batch)
     for (;;) {
       const url = collectorUrls[(turn + batch.attempts++) % collectorUrls.length]!
@@ -84,7 +86,7 @@ export function createSender(collectorUrls: readonly string[], seed: number): Se
     while (isMaking || waiting.length > 0) {
       const batch = waiting.shift()
       turn++
-      if (batch) await send(batch)
+      if (batch) await deliver(batch)
       else await wait(beatMs)
     }
   }
@@ -94,6 +96,10 @@ export function createSender(collectorUrls: readonly string[], seed: number): Se
     waitingMs() {
       const oldest = Math.min(...[...underWay, ...waiting.slice(0, 1)].map(of => of.madeAtMs))
       return oldest === Number.POSITIVE_INFINITY ? 0 : steadyClock() - oldest
+    },
+    async send(clicks) {
+      make(clicks)
+      await Promise.all(Array.from({ length: requestsMax }, carry))
     },
     async run(clicksPerSecond, ended) {
       const startedAtMs = steadyClock()

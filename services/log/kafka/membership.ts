@@ -9,7 +9,7 @@
  * and loses all it holds when the group has gone on without it, or may have: no answer for a session.
  */
 import type { Logger } from 'pino'
-import { steadyClock } from '../../base/time.ts'
+import { elapsedMs, momentNow, steadyClock } from '../../base/time.ts'
 import { encodeClaim, encodeShares, protocolName, readClaim, readShare } from './claims.ts'
 import { settled, waiting } from './deadline.ts'
 import { shareOut } from './shares.ts'
@@ -68,10 +68,10 @@ export function startMembership(options: MembershipOptions): Membership {
   let coordinator: Broker | undefined
   let memberId = ''
   let generation = -1
-  /** When the coordinator last took us for a member, by the steady clock. */
-  let provedAtMs = steadyClock()
-  /** When this process was last seen to run, by the steady clock. */
-  let ranAtMs = provedAtMs
+  /** When the coordinator last took us for a member. */
+  let provedAt = momentNow()
+  /** When this process was last seen to run. */
+  let ranAt = provedAt
   let patienceMs = rebalanceMsMax
   /** Since when the coordinator does not answer, by the steady clock; null while it does. */
   let awaySinceMs: number | null = null
@@ -80,23 +80,22 @@ export function startMembership(options: MembershipOptions): Membership {
   let hintsToldAtMs = steadyClock()
 
   function expired(): boolean {
-    const nowMs = steadyClock()
     // Who stood still for a session has lost his place, though he waited for others: they may have come meanwhile.
-    return nowMs - provedAtMs > patienceMs || nowMs - ranAtMs > sessionMsMax
+    return elapsedMs(provedAt) > patienceMs || elapsedMs(ranAt) > sessionMsMax
   }
 
   function unseenSinceMs(): number | null {
     // While it does not answer, nobody waits for others to join.
     const allowedMs = awaySinceMs === null ? patienceMs : sessionMsMax
-    return steadyClock() - provedAtMs > allowedMs ? provedAtMs : null
+    return steadyClock() - provedAt.steadyMs > allowedMs ? provedAt.steadyMs : null
   }
 
   function proved(nextPatienceMs: number): void {
-    provedAtMs = steadyClock()
+    provedAt = momentNow()
     patienceMs = nextPatienceMs
     retryDelayMs = retryDelayMsMin
     if (awaySinceMs === null) return
-    const awayMs = Math.round(provedAtMs - awaySinceMs)
+    const awayMs = Math.round(provedAt.steadyMs - awaySinceMs)
     logger.warn({ group, awayMs }, 'The group’s coordinator answers again.')
     awaySinceMs = null
   }
@@ -233,7 +232,7 @@ export function startMembership(options: MembershipOptions): Membership {
     joined: joined.promise,
     expired,
     runs() {
-      ranAtMs = steadyClock()
+      ranAt = momentNow()
     },
     unseenSinceMs,
     rejoin: () => rejoining.abort(),
