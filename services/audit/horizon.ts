@@ -14,7 +14,7 @@ export async function readHorizon(store: Store, wallMs: number): Promise<number>
   if (unit === undefined)
     throw new EbbError(
       'badInput',
-      `The TTL of the table clicks is ${ttl}; the audit understands toDateTime(timestamp) + an interval.`,
+      `The TTL of the table clicks is ${ttl}; Ebb understands toDateTime(timestamp) + an interval.`,
     )
   const [answer] = await store.query<{ horizon: string }>(
     `SELECT toUnixTimestamp64Milli(fromUnixTimestamp64Milli({now:Int64}, 'UTC') - to${unit}(${count})) AS horizon`,

@@ -34,6 +34,10 @@ const errorTable = {
     retriable: true,
     next: 'What was written is kept, and counts as soon as a processor runs: ebb processor.',
   },
+  claimLost: {
+    retriable: false,
+    next: 'What was begun stands: see ebb doctor, and give the command again where it is still needed.',
+  },
   storeRefused: { retriable: true, next: 'Ebb keeps the data and tries again.' },
   storeRejected: {
     retriable: false,

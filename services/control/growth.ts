@@ -1,7 +1,7 @@
 /** Growth of a project on servers while its collectors and processors run: what `ebb grow` does. */
 import { pause, wallClock } from '../base/time.ts'
 import { sealEpoch, untilDrained } from '../rebuild/drain.ts'
-import { beginEpoch, isDrained } from '../rebuild/epochs.ts'
+import { beginEpoch, isDrained, makeTopic } from '../rebuild/epochs.ts'
 import { readChain } from '../rebuild/present.ts'
 import { lookIntervalMs } from '../rebuild/watch.ts'
 import { placesOf, type Servers } from './servers.ts'
@@ -37,13 +37,11 @@ export async function growServers(
 /** The topic first: who hears of the epoch finds it. */
 async function begin({ log, store, clicks }: Servers, firstTopic: string, wanted: number) {
   const next = await beginEpoch(store, clicks, firstTopic, wanted, wallClock(), topic =>
-    log
-      .ensure(topic, {
-        partitions: wanted,
-        retentionMs: retentionMsDefault,
-        retentionBytes: Number.POSITIVE_INFINITY,
-      })
-      .then(() => undefined),
+    makeTopic(log, topic, {
+      partitions: wanted,
+      retentionMs: retentionMsDefault,
+      retentionBytes: Number.POSITIVE_INFINITY,
+    }),
   )
   return next
 }

@@ -33,7 +33,7 @@ export interface RebuildPlace {
   close(): Promise<void>
 }
 
-export function rebuildCalls(project: Project) {
+export function rebuildCalls(project: Pick<Project, 'store' | 'clicksTopic' | 'openRebuildPlace'>) {
   const { store, clicksTopic } = project
   const inPlace = async <Result>(work: (place: RebuildPlace) => Promise<Result>) => {
     const place = await project.openRebuildPlace()
@@ -67,9 +67,12 @@ export function rebuildCalls(project: Project) {
 
     /** Brings the open rebuild to its end. */
     async rebuild(): Promise<void> {
-      const open = await readOpenRebuild(store)
-      if (!open) throw new EbbError('badInput', 'There is no rebuild to go on with.')
-      await inPlace(async ({ site }) => continueRebuild(site, await originOf(site, open), open))
+      await inPlace(async ({ site }) => {
+        // Here nobody else works on it.
+        const open = await readOpenRebuild(store)
+        if (!open) throw new EbbError('badInput', 'There is no rebuild to go on with.')
+        await continueRebuild(site, await originOf(site, open), open)
+      })
     },
   }
 }

@@ -2,9 +2,11 @@
  * A project on servers, as commands see it. What it is told goes by the log and the tables alone: whichever
  * processors and webhooks run take it up from there, and what they have taken up is read back from the tables.
  */
+import { hostname } from 'node:os'
 import { EbbError } from '../base/errors.ts'
 import { createLogger } from '../base/logger.ts'
 import { pause, steadyClock, wallClock } from '../base/time.ts'
+import { type Claim, takeClaim, underClaim } from '../rebuild/claim.ts'
 import { untilDrained } from '../rebuild/drain.ts'
 import type { Present } from '../rebuild/present.ts'
 import { shadowNameOf, tablesOf } from '../rebuild/shadow.ts'
@@ -57,6 +59,13 @@ export async function openServerProject(
     await servers.close()
     throw error
   }
+  /** As long as this command runs: a rebuild is several calls. */
+  let claim: Promise<Claim> | undefined
+  const claimed = (name: string) => {
+    const command = `ebb ${name} on ${hostname()}, process ${process.pid},`
+    claim ??= takeClaim({ store, command, tell: options.tell, stopping: closing.signal })
+    return claim
+  }
   const caughtUp = () => catchUp(servers, options.tell, closing.signal)
   return {
     project: {
@@ -75,12 +84,21 @@ export async function openServerProject(
           options.tell(`${error.message} ${error.next}`)
         })
       },
-      grow: wanted => growServers(servers, wanted, options.tell, closing.signal),
-      openRebuildPlace: () => openRebuildPlace(servers, options, closing.signal),
+      async grow(wanted) {
+        await claimed('grow')
+        await growServers(servers, wanted, options.tell, closing.signal)
+      },
+      async openRebuildPlace() {
+        const claim = await claimed('rebuild')
+        const place = await openRebuildPlace(servers, options, closing.signal)
+        return { ...place, site: underClaim(place.site, claim) }
+      },
       endpointsChanged: () => pause(2 * endpointsAgeMsMax, closing.signal),
     },
     async close() {
       closing.abort()
+      // Where it cannot be told, others wait for a while.
+      await claim?.then(({ end }) => end()).catch(() => undefined)
       await servers.close()
     },
   }

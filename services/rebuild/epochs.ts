@@ -3,6 +3,7 @@
  * before the Seal of an old partition is folded in the old epoch, the new one begins with the state it ended in.
  */
 import { EbbError } from '../base/errors.ts'
+import type { Log, TopicSettings } from '../log/log.ts'
 import { rowTime } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
 import { freeEpoch, readOpenRebuild } from './steps.ts'
@@ -34,6 +35,16 @@ export async function readEpochs(store: Store): Promise<Epoch[]> {
   }))
 }
 
+/** What is made from an epoch that is over loses the clicks of those behind it. */
+export async function refuseMoved(store: Store, present: Epoch): Promise<void> {
+  const newest = (await readEpochs(store)).at(-1)
+  if (newest && newest.epoch !== present.epoch)
+    throw new EbbError(
+      'badInput',
+      `The project is in epoch ${newest.epoch} now, by another command, and no longer in ${present.epoch}: give the command again.`,
+    )
+}
+
 /**
  * Says that the project goes on in a topic with so many partitions, which `makeTopic` makes before; from here on
  * there is no way back.
@@ -46,6 +57,7 @@ export async function beginEpoch(
   nowMs: number,
   makeTopic: (topic: string) => Promise<void> = async () => undefined,
 ): Promise<Epoch> {
+  await refuseMoved(store, present)
   if (partitions <= present.partitions)
     throw new EbbError(
       'badInput',
@@ -61,6 +73,27 @@ export async function beginEpoch(
   await makeTopic(next.topic)
   await keepEpoch(store, present, next, nowMs)
   return next
+}
+
+/**
+ * Makes the topic of an epoch that is to begin. One that is there already, as of a growth that died before its row,
+ * must be the same and empty; throws a sentence where it is not.
+ */
+export async function makeTopic(
+  log: Pick<Log, 'ensure' | 'bounds'>,
+  topic: string,
+  settings: TopicSettings,
+): Promise<void> {
+  const partitions = await log.ensure(topic, settings)
+  const unfit = (what: string) =>
+    new EbbError(
+      'badInput',
+      `The topic ${topic} is there already and ${what}: a growth or a rebuild left it that the tables know nothing of. Nothing uses it now: delete it, and give the command again.`,
+    )
+  if (partitions !== settings.partitions)
+    throw unfit(`has ${partitions} partitions, not ${settings.partitions}`)
+  for (let partition = 0; partition < partitions; partition++)
+    if ((await log.bounds(topic, partition)).endOffset > 0) throw unfit('holds records')
 }
 
 /** From here on everybody who looks goes on in that epoch. */

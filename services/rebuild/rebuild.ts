@@ -11,7 +11,7 @@ import type { Log, TopicSettings } from '../log/log.ts'
 import type { Store } from '../store/store.ts'
 import { appendHistory, carryBehindSeals, foldHistory } from './append.ts'
 import { sealEpoch } from './drain.ts'
-import { type Epoch, keepEpoch, topicOf } from './epochs.ts'
+import { type Epoch, keepEpoch, makeTopic, refuseMoved, topicOf } from './epochs.ts'
 import {
   addRecords,
   clearRounds,
@@ -67,6 +67,9 @@ export async function beginRebuild(site: Site, present: Epoch): Promise<Rebuild>
       'badInput',
       'A rebuild is on its way and cannot be begun anew: go on with it by ebb rebuild, without files.',
     )
+  await refuseMoved(tables.store, present)
+  // Here already, before files are read for nothing.
+  await refuseHeld(tables.store, present)
   if (open) await keepRebuild(tables.store, { ...open, step: 'given up' }, wallClock())
   const epoch = await freeEpoch(tables.store)
   const { partitions } = present
@@ -118,8 +121,10 @@ type Progress = Partial<Rebuild> & { readonly step: Step }
 type Take = (site: Site, present: Present, rebuild: Rebuild) => Promise<Progress>
 
 const take: Readonly<Record<Exclude<Step, 'done' | 'given up'>, Take>> = {
-  async staging({ tables, tell }, present, { partitions }) {
+  async staging({ log, topic: settings, tables, tell }, present, { topic, partitions }) {
     await refuseHeld(tables.store, present)
+    // Only here is it known that nothing on it is of this rebuild.
+    await makeTopic(log, topic, { ...settings, partitions })
     tell('Putting clicks in order.')
     const points = await readPoints(tables.store, present)
     await clearRounds(tables, [0, 1])
@@ -131,8 +136,6 @@ const take: Readonly<Record<Exclude<Step, 'done' | 'given up'>, Take>> = {
   },
 
   async folding(site, present, rebuild) {
-    const { log, topic: settings } = site
-    await log.ensure(rebuild.topic, { ...settings, partitions: rebuild.partitions })
     await appendHistory(site, rebuild)
     await foldHistory(site, rebuild)
     await refuseHeld(site.tables.store, present)
@@ -195,7 +198,7 @@ async function refuseHeld(store: Store, { topic }: Epoch): Promise<void> {
   if (Number(row!.held) > 0)
     throw new EbbError(
       'badInput',
-      'No click could come in a short while ago, and alerts wait because of it, for an hour at most: run ebb rebuild again when they wait no longer.',
+      'No click could come in a short while ago, and alerts wait because of it, for an hour at most: give the same command again when they wait no longer.',
     )
 }
 

@@ -19,7 +19,10 @@ import { type EmbeddedStore, openEmbeddedStore } from '../../services/store/embe
 import { migrate } from '../../services/store/migrate.ts'
 import type { Store } from '../../services/store/store.ts'
 
-const kept = { retentionMs: Number.POSITIVE_INFINITY, retentionBytes: Number.POSITIVE_INFINITY }
+export const kept = {
+  retentionMs: Number.POSITIVE_INFINITY,
+  retentionBytes: Number.POSITIVE_INFINITY,
+}
 const alertsPartitions = 2
 
 export interface Rebuilder {

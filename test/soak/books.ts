@@ -157,7 +157,7 @@ async function compareAlerts(
 }
 
 /** Each click that was confirmed stands in the tables once: in `clicks`, or in quarantine for its time. */
-async function compareSent(store: Store, sent: Sender['counts']): Promise<string[]> {
+export async function compareSent(store: Store, sent: Sender['counts']): Promise<string[]> {
   const count = { rows: 0, ids: 0 }
   for (let part = 0; part < readParts; part++) {
     const [row] = await store.query<Record<'rows' | 'ids', string>>(

@@ -40,6 +40,18 @@ ENGINE = ReplacingMergeTree(finished_at)
 ORDER BY (started_at, kind)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192;
 
+CREATE TABLE ebb.claims
+(
+    `claim` UUID,
+    `command` String COMMENT 'which one it is, and where, for a person',
+    `seen_at` DateTime64(3, 'UTC') COMMENT 'by the clock of ClickHouse',
+    `ended` Bool
+)
+ENGINE = MergeTree
+ORDER BY (claim, seen_at)
+TTL toDateTime(seen_at) + toIntervalDay(7)
+SETTINGS index_granularity = 8192;
+
 CREATE TABLE ebb.clicks
 (
     `slot` UInt16,
