@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { openEmbeddedLog } from '../../services/log/embedded.ts'
+import { readEpochs } from '../../services/rebuild/epochs.ts'
 import { openEmbeddedStore } from '../../services/store/embedded.ts'
 import { migrate } from '../../services/store/migrate.ts'
 import { door, ebb, startUp } from '../control/ebb.ts'
@@ -116,6 +117,72 @@ test('rebuilt, it is what it was, and goes on', async () => {
   assert.match(grown.stdout, /8 partitions, in epoch 3/, grown.stderr)
   const audited = await ebb(['audit'], cwd)
   assert.equal(audited.status, 0, audited.stdout + audited.stderr)
+})
+
+/** What a refusal must leave alone; the next opening would bring a rebuild behind the seals to its end. */
+async function assertUntouched(name: string): Promise<void> {
+  const checked = await ebb(['doctor'], join(directory, name))
+  assert.doesNotMatch(checked.stdout, /rebuild/)
+  const store = await openEmbeddedStore({
+    directory: join(directory, name, 'data/clickhouse'),
+    database: 'ebb',
+  })
+  const epochs = await readEpochs(store)
+  const beside = await store.query("SELECT name FROM system.databases WHERE name = 'ebb_rebuild'")
+  await store.close()
+  assert.deepEqual([epochs, beside], [[], []])
+  const found = await seenIn(name)
+  for (const view of Object.keys(views)) assert.deepEqual(found[view], steady[view], view)
+}
+
+test('options that mean nothing, and files that it cannot read, change nothing', async () => {
+  const cwd = copyOf('refused')
+  writeFileSync(join(cwd, 'history.csv'), 'who,at\nuser 1,2026-01-05')
+  for (const [args, sentence] of [
+    [['--event', 'x', '--event-column', 'y'], /Give --event NAME or --event-column COLUMN/],
+    [['--refund-prefix', 'C'], /--refund-prefix: needs --order/],
+    [['--zone', 'Nowhere/Land'], /--zone|Nowhere/],
+    [['--time', 'at', '--event', 'x'], /history.csv has no column userId \(--user\)/],
+  ] as const) {
+    const refused = await ebb(['rebuild', 'history.csv', ...args], cwd)
+    assert.equal(refused.status, 1, refused.stdout)
+    assert.match(refused.stderr, sentence)
+  }
+  await assertUntouched('refused')
+})
+
+test('where there is no project none is begun', async () => {
+  const cwd = join(directory, 'nowhere')
+  mkdirSync(cwd)
+  const refused = await ebb(['rebuild'], cwd)
+  assert.equal(refused.status, 1)
+  assert.match(refused.stderr, /There is no project in .*data.* --data, or begin one/)
+  assert.deepEqual(readdirSync(cwd), [])
+})
+
+test('tables of a newer Ebb are left alone', async () => {
+  const cwd = copyOf('newer')
+  const place = { directory: join(cwd, 'data/clickhouse'), database: 'ebb' }
+  const newer = await openEmbeddedStore(place)
+  await newer.insert('migrations', [{ number: 900, name: '900_later.sql', sha256: '0'.repeat(64) }])
+  await newer.close()
+  const refused = await ebb(['rebuild'], cwd)
+  assert.equal(refused.status, 1)
+  assert.match(refused.stderr, /900_later.sql, which this Ebb does not know: it is older/)
+  const older = await openEmbeddedStore(place)
+  await older.command('DELETE FROM migrations WHERE number = 900')
+  await older.close()
+  await assertUntouched('newer')
+})
+
+test('the demo shop is not rebuilt', async () => {
+  const cwd = copyOf('demo')
+  writeFileSync(join(cwd, 'data/project'), 'demo\n')
+  const refused = await ebb(['rebuild'], cwd)
+  assert.equal(refused.status, 1)
+  assert.match(refused.stderr, /The demo shop is not rebuilt/)
+  writeFileSync(join(cwd, 'data/project'), 'default\n')
+  await assertUntouched('demo')
 })
 
 /** Kills it as soon as it says that. */
