@@ -46,7 +46,7 @@ describe('the shipped migrations', () => {
     for (const statement of statements)
       assert.match(
         statement,
-        /^(CREATE (TABLE|VIEW) IF NOT EXISTS|CREATE OR REPLACE VIEW|ALTER TABLE \w+\s+\w+ (COLUMN|INDEX) IF )/,
+        /^(CREATE (TABLE|VIEW) IF NOT EXISTS|CREATE OR REPLACE VIEW|ALTER TABLE \w+\s+(MODIFY SETTING|\w+ (COLUMN|INDEX) IF) )/,
       )
     for (const statement of statements.slice(0, -1)) await store.command(statement)
     assert.equal((await migrate(store)).length, (await readMigrations()).length)

@@ -24,7 +24,7 @@ CREATE TABLE ebb.alerts
 )
 ENGINE = ReplacingMergeTree(precedence)
 ORDER BY (message_id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192, merge_selector_base = 9;
 
 CREATE TABLE ebb.audits
 (
@@ -82,7 +82,7 @@ CREATE TABLE ebb.clicks
 )
 ENGINE = ReplacingMergeTree(precedence)
 ORDER BY (slot, user_id, timestamp, event_id)
-SETTINGS non_replicated_deduplication_window = 0, fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192;
+SETTINGS non_replicated_deduplication_window = 0, fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192, merge_selector_base = 9;
 
 CREATE TABLE ebb.controls
 (
@@ -114,7 +114,7 @@ CREATE TABLE ebb.deliveries
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (message_id, endpoint_id, attempt)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192, merge_selector_base = 9;
 
 CREATE TABLE ebb.endpoints
 (
@@ -184,7 +184,7 @@ CREATE TABLE ebb.progress
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (topic, partition)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192, merge_selector_base = 9;
 
 CREATE TABLE ebb.rebuilds
 (
@@ -221,7 +221,7 @@ CREATE TABLE ebb.rejects
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (source, epoch, partition, offset, index)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192, merge_selector_base = 9;
 
 CREATE TABLE ebb.rules
 (
@@ -255,7 +255,7 @@ CREATE TABLE ebb.sessions
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 ORDER BY (slot, user_id, session_id, part)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192, merge_selector_base = 9;
 
 CREATE TABLE ebb.user_days
 (
@@ -273,7 +273,7 @@ CREATE TABLE ebb.user_days
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 ORDER BY (day, slot, user_id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192, merge_selector_base = 9;
 
 CREATE TABLE ebb.users
 (
@@ -303,7 +303,7 @@ CREATE TABLE ebb.users
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 ORDER BY (slot, user_id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192, merge_selector_base = 9;
 
 CREATE VIEW ebb.users_now
 (
