@@ -20,6 +20,11 @@ export interface Folded {
   batch: Batch
   users: User[]
   readonly erased: ErasedUsers
+  /**
+   * False: while it was read back another process went on, so its users may be far ahead of it, and erasures between.
+   * Whoever has its partition for good has not been overtaken; nobody goes on from it later.
+   */
+  isOfOneMoment: boolean
 }
 
 /** A state of which the tables hold all. */
@@ -37,6 +42,7 @@ export function createFolded(
     batch: createBatch(),
     users: [],
     erased,
+    isOfOneMoment: true,
   }
 }
 

@@ -59,7 +59,9 @@ export async function restore(source: RestoreSource, place: Place): Promise<Fold
   ])
   if (fault) throw fault
   await restoreUsers(source, place, state, nextOffset, first)
-  return createFolded(state, nextOffset, lastHash, first.erased)
+  const folded = createFolded(state, nextOffset, lastHash, first.erased)
+  folded.isOfOneMoment = (await readProgress(source, place))?.nextOffset === progress?.nextOffset
+  return folded
 }
 
 /** The state that a partition begins with: nothing, or its share of the partition of the epoch before. */
@@ -89,7 +91,8 @@ export async function resume(
   folded: Folded,
 ): Promise<Folded | undefined> {
   const progress = await readProgress(source, place)
-  if (!progress || progress.nextOffset < folded.flushedOffset) return undefined
+  if (!progress || progress.nextOffset < folded.flushedOffset || !folded.isOfOneMoment)
+    return undefined
   const here = { nextOffset: folded.nextOffset, lastHash: lastHashOf(folded) }
   if ((await findFault(source, place, here)) || (await findFault(source, place, progress)))
     return undefined

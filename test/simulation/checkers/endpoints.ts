@@ -19,14 +19,19 @@ interface Revision {
   readonly secret: string | null
 }
 
-export function revisionsOf({ inserts }: Pick<Evidence, 'inserts'>): Map<string, Revision[]> {
+export function revisionsOf({
+  inserts,
+  plan,
+}: Pick<Evidence, 'inserts' | 'plan'>): Map<string, Revision[]> {
+  // A table that is put back goes on from a number of before.
+  const isPutBack = plan.faults.some(({ kind }) => kind === 'backup')
   const revisions = new Map<string, Revision[]>()
   for (const { atMs, table, rows } of inserts)
     for (const row of table === 'endpoints' ? rows : []) {
       const id = String(row.endpoint_id)
       const before = revisions.get(id) ?? []
       const number = Number(row.revision)
-      if (number < (before.at(-1)?.number ?? 0)) continue
+      if (!isPutBack && number < (before.at(-1)?.number ?? 0)) continue
       const isOff = Boolean(row.removed) || Boolean(row.disabled)
       const secret = isOff ? null : unseal(secretKey, id, String(row.secret))
       revisions.set(id, [...before, { fromMs: atMs, number, url: String(row.url), secret }])
