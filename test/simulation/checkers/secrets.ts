@@ -4,11 +4,12 @@ import { secretKey } from '../endpoints.ts'
 import type { Evidence } from '../evidence.ts'
 import { revisionsOf } from './endpoints.ts'
 
-export function checkSecrets({ inserts, logs, answers, tables }: Evidence): string[] {
+export function checkSecrets(evidence: Evidence): string[] {
+  const { logs, answers, tables } = evidence
   const hidden = [
     payloadMark,
     secretKey.bytes.toString('base64'),
-    ...[...revisionsOf({ inserts }).values()]
+    ...[...revisionsOf(evidence).values()]
       .flat()
       .flatMap(({ secret }) => (secret ? [secret.slice('whsec_'.length)] : [])),
     ...tables.rows('endpoints').flatMap(row => (row.secret ? [String(row.secret)] : [])),
