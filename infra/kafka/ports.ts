@@ -1,9 +1,15 @@
-/** Ports for brokers of tests. */
+/** Ports for servers of tests. */
 import { createServer } from 'node:net'
 
-/** The first of so many ports in a row that nobody listens on; below those that systems give away by themselves. */
-export async function freePorts(count: number): Promise<number> {
-  for (let first = 20_000 + ((process.pid * 8) % 10_000); ; first += count) {
+/**
+ * The first of so many ports in a row, at `from` or behind it, that nobody listens on. Below those that systems give to
+ * connections: a server that is started again must find its port free.
+ */
+export async function freePorts(
+  count: number,
+  from = 20_000 + ((process.pid * 8) % 10_000),
+): Promise<number> {
+  for (let first = from; ; first += count) {
     const free = await Promise.all(
       Array.from({ length: count }, (_, index) => isFree(first + index)),
     )

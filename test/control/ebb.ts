@@ -1,7 +1,7 @@
 /** The real executable in processes of their own. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { freePorts } from '../../infra/kafka/ports.ts'
 
 export const door = new URL('../../services/ebb.cjs', import.meta.url).pathname
 
@@ -31,12 +31,12 @@ export function ebb(
   })
 }
 
+/** Where this process looks next; brokers have their ports above. */
+let nextPort = 10_000 + ((process.pid * 16) % 9_000)
+
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
+  const port = await freePorts(1, nextPort)
+  nextPort = port + 1
   return port
 }
 
