@@ -41,7 +41,11 @@ export interface Pool {
   close(): Promise<void>
 }
 
+/** Pools of this process. Several may serve one engine, and none may kill a query of another. */
+let pools = 0
+
 export function openPool(store: EmbeddedStore, control: EngineConnection): Pool {
+  const pool = ++pools
   const idle: Held[] = []
   const waiting: (() => void)[] = []
   let running = 0
@@ -66,7 +70,7 @@ export function openPool(store: EmbeddedStore, control: EngineConnection): Pool 
     const key = JSON.stringify([database, settings])
     const index = idle.findIndex(held => held.key === key)
     if (index >= 0) return idle.splice(index, 1)[0]!
-    const mark = `ebb-http-${++opened}`
+    const mark = `ebb-http-${pool}-${++opened}`
     const connection = await store.connect({ log_comment: mark, ...settings }, database)
     return { connection, key, mark }
   }

@@ -348,7 +348,25 @@ describe('side by side', () => {
     await Promise.all(ends)
   })
 
+  test('a client that leaves one server harms no query of another on the same engine', async () => {
+    const servers = [1, 2].map(() => serveStore({ store, host: '127.0.0.1', port: 0 }))
+    const [left, other] = await Promise.all(servers)
+    const sleep = 'SELECT sum(sleepEachRow(0.1)) FROM numbers(10)'
+    const urlOf = (port: number, sql: string) =>
+      `http://127.0.0.1:${port}/?query=${encodeURIComponent(sql)}`
+    const leave = new AbortController()
+    const gone = fetch(urlOf(left!.port, long), { signal: leave.signal }).catch(error => error.name)
+    const answer = fetch(urlOf(other!.port, sleep))
+    await untilRunning(2)
+    leave.abort()
+    assert.equal(await gone, 'AbortError')
+    assert.equal(await (await answer).text(), '0\n')
+    await Promise.all([left!.close(), other!.close()])
+    await untilRunning(0)
+  })
+
   test('closing ends what runs and leaves no query behind', async () => {
+    await untilRunning(0)
     const other = await serveStore({ store, host: '127.0.0.1', port: 0 })
     const answer = fetch(`http://127.0.0.1:${other.port}/?query=${encodeURIComponent(long)}`).catch(
       error => error.name,
