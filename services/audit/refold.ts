@@ -88,7 +88,6 @@ export async function createRefold(
   const folded = createFolded(beginning ?? createState(source.project), startOffset, '')
   const { state } = folded
   const records = createRecordFold(folded, place)
-  const rest = createPace(source)
   const refold: Refold = {
     partition,
     state,
@@ -110,6 +109,7 @@ export async function createRefold(
     async upTo(nextOffset) {
       const { endOffset } = await log.bounds(topic, partition)
       const end = Math.min(nextOffset, endOffset)
+      const rest = createPace(source)
       while (refold.nextOffset < end) {
         for (const stored of await log.read(topic, partition, refold.nextOffset, readBytes)) {
           if (stored.offset >= end) break

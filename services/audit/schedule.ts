@@ -8,8 +8,8 @@ import type { AuditSource } from './source.ts'
 const betweenMs = 86_400_000
 const lookIntervalMs = 60_000
 /**
- * Of the thread that folds live clicks. Folding a long log again may take hours then, and live clicks do not wait:
- * with all of the thread it took more of a processor than they did.
+ * Of the thread that folds live clicks. Folding a long log again may take hours then, and live clicks do not wait for
+ * it: with all of the thread they stood behind whole pieces that the log was read in.
  */
 const threadShare = 1 / 8
 

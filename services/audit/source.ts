@@ -14,7 +14,7 @@ export interface AuditSource {
   readonly epoch: number
   /** Ends an audit early: it then rejects. */
   readonly stopping?: AbortSignal
-  /** Between 0 and 1, with `stopping`: so much of its thread folding the log again may take; without it, all. */
+  /** Above 0, at most 1: so much of its thread folding the log again may take. All of it where not given. */
   readonly share?: number
 }
 
