@@ -45,7 +45,7 @@ export interface SoakScene {
 }
 
 /** What is there before the services are. */
-export interface Ground extends Pick<SoakScene, 'log' | 'store' | 'brokers' | 'startProcessor'> {
+export interface Ground {
   /** Starts the services, and resolves when all of them run. */
   begin(): Promise<SoakScene>
   /** Ends whatever still runs, at once, and leaves nothing behind. */
@@ -94,7 +94,6 @@ export async function prepareGround(brokers: Brokers): Promise<Ground> {
   receiver.believe((await addEndpoint(store, key, receiver.url, wallClock())).secret)
 
   return {
-    ...{ log, store, brokers, startProcessor },
     async begin() {
       const ports = [await freePort(), await freePort()]
       const collectors = ports.map(port => keepAlso('collector', ...flags, '--port', String(port)))
@@ -116,7 +115,7 @@ export async function prepareGround(brokers: Brokers): Promise<Ground> {
 }
 
 /** Onto each partition, the settings and the rule of the soak. */
-export async function appendRule(log: KafkaLog): Promise<void> {
+async function appendRule(log: KafkaLog): Promise<void> {
   const records = [
     encodeRecord({ kind: 'settings', revision: 1000, settings: JSON.stringify(settings) }),
     encodeRecord({ kind: 'rule', revision: 1, rule: JSON.stringify(rule) }),
