@@ -115,7 +115,7 @@ export async function prepareGround(brokers: Brokers): Promise<Ground> {
 }
 
 /** Onto each partition, the settings and the rule of the soak. */
-async function appendRule(log: KafkaLog): Promise<void> {
+export async function appendRule(log: KafkaLog): Promise<void> {
   const records = [
     encodeRecord({ kind: 'settings', revision: 1000, settings: JSON.stringify(settings) }),
     encodeRecord({ kind: 'rule', revision: 1, rule: JSON.stringify(rule) }),
