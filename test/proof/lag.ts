@@ -25,6 +25,8 @@ export interface Aftermath {
 export interface LagWatch {
   /** Of the sights from one moment up to another. */
   aftermath(fromMs: number, toMs: number): Aftermath
+  /** Of the sights since that moment; at least one. */
+  medianMs(fromMs: number): number
   stop(): Promise<void>
 }
 
@@ -71,6 +73,10 @@ export function watchLag(store: Store, traffic: Traffic): LagWatch {
         recoveredMs: back ? Math.round(back.atMs - fromMs) : 0,
         recovered: back !== undefined,
       }
+    },
+    medianMs(fromMs) {
+      const lags = sights.filter(({ atMs }) => atMs >= fromMs).map(({ lagMs }) => lagMs)
+      return lags.sort((a, b) => a - b)[Math.floor(lags.length / 2)]!
     },
     async stop() {
       stopping = true

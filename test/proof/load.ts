@@ -1,12 +1,12 @@
 /**
- * `npm run proof:load -- [--minutes 10] [--period 20] [--measure 120] [--rate clicks/s]`: live clicks on a real
- * broker at half the top rate, while every `period` seconds a processor joins or leaves, by SIGTERM and by SIGKILL in
- * turn. At the end the books must be exact, the tables what the pure fold makes of the log, no alert told twice, and
- * lag must have been below 2 s again before each next change.
+ * `npm run proof:load -- [--minutes 10] [--period 20] [--rate clicks/s]`: live clicks on a real broker at half the top
+ * rate, while every `period` seconds a processor joins or leaves, by SIGTERM and by SIGKILL in turn. At the end the
+ * books must be exact, the tables what the pure fold makes of the log, no alert told twice, and lag must have been
+ * below 2 s again before each next change.
  *
- * The top rate is what two processors took for `measure` seconds just before while there always was more: minutes, for
- * ClickHouse's merges come behind its inserts. All else runs that runs under the load: who sends the clicks is on the
- * same machine, and what it takes is not there for the processors.
+ * The top rate is the highest at which two processors keep the tables less than 2 s behind live clicks (top-rate.ts),
+ * measured just before with all running that runs under the load: who sends the clicks is on the same machine, and what
+ * it takes is not there for the processors.
  *
  * Progress goes to standard error; the last line on standard output is one JSON object. Status 1: a promise was
  * broken; 3: there is no Kafka.
@@ -27,6 +27,7 @@ import { bookFaults, sendableOf } from './accounts.ts'
 import { type Change, type Crew, changes, startCrew } from './crew.ts'
 import { type LagWatch, lagMsMax, watchLag } from './lag.ts'
 import { startCountingReceiver } from './receiver.ts'
+import { backlog, fillFirst, measureRates } from './top-rate.ts'
 import { createTraffic, type Traffic } from './traffic.ts'
 import { openServersHere, type Servers } from './two.ts'
 
@@ -34,23 +35,14 @@ const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '10' },
     period: { type: 'string', default: '20' },
-    measure: { type: 'string', default: '120' },
     rate: { type: 'string' },
   },
 })
 const durationMs = Number(values.minutes) * 60_000
 const periodMs = Number(values.period) * 1000
-const measureMs = Number(values.measure) * 1000
 const lookIntervalMs = 100
-/** A rate over less is none yet. */
-const visitorsAfterMs = 10_000
-/** So many clicks wait while the top rate is measured: several seconds' worth. */
-const backlog = 60_000
 /** When nothing has come for so long, nothing more is waited for. */
 const deliveryPauseMsMax = 60_000
-
-/** Who is on the site before the first measurement: the visitors of so many clicks/s. */
-const firstRate = 10_000
 
 /**
  * Sessions close and silences fire within the minutes of the load: a visitor clicks every three seconds, and one in
@@ -87,25 +79,6 @@ async function untilFolded(servers: Servers, crew: Crew): Promise<void> {
     if (folded >= ends) return
     crew.check()
     await wait(lookIntervalMs)
-  }
-}
-
-/** Clicks a second that the processors take while more wait, from their first flushes on. */
-async function measureTopRate(servers: Servers, crew: Crew, traffic: Traffic): Promise<number> {
-  let first: { folded: number; atMs: number } | undefined
-  for (;;) {
-    const { folded, ends } = await reached(servers.log, servers.store)
-    const atMs = steadyClock()
-    // One short flush stands first: what comes at once with a start is no rate.
-    if (!first && folded > backlog / 20) first = { folded, atMs }
-    if (first && atMs - first.atMs > visitorsAfterMs)
-      traffic.setVisitorsFor(((folded - first.folded) * 1000) / (atMs - first.atMs))
-    if (first && atMs - first.atMs >= measureMs)
-      return Math.round(((folded - first.folded) * 1000) / (atMs - first.atMs))
-    if (folded >= ends) throw new Error('The processors took clicks faster than they were sent.')
-    if (ends - folded < backlog) await traffic.fill(backlog / 10)
-    else await wait(lookIntervalMs)
-    crew.check()
   }
 }
 
@@ -203,8 +176,7 @@ async function load(servers: Servers, keys: string) {
   )
 
   const traffic = createTraffic(servers.log, partitions)
-  traffic.setVisitorsFor(firstRate)
-  await traffic.fill(backlog)
+  await fillFirst(traffic)
   say(`${backlog} clicks wait on ${partitions} partitions`)
   const webhooks = await servers.start(
     ...['webhooks', ...servers.flags, '--keys', keys, '--health-port', '0'],
@@ -217,11 +189,20 @@ async function load(servers: Servers, keys: string) {
     () => servers.start('processor', ...servers.flags, '--health-port', '0'),
     2,
   )
-  const topRate = await measureTopRate(servers, crew, traffic)
+  const collectorUrl = `http://127.0.0.1:${port}`
+  const road = {
+    servers,
+    crew,
+    traffic,
+    collectorUrl,
+    say,
+    untilFolded: () => untilFolded(servers, crew),
+  }
+  const rates = values.rate ? undefined : await measureRates(road)
+  const rate = rates ? Math.round(rates.topRate / 2) : Number(values.rate)
   await untilFolded(servers, crew)
-  const rate = values.rate ? Number(values.rate) : Math.round(topRate / 2)
-  say(`two processors took ${topRate} clicks/s; now ${rate} clicks/s for ${values.minutes} min`)
-  const result = await underLoad(servers, crew, traffic, rate, `http://127.0.0.1:${port}`)
+  say(`now ${rate} clicks/s for ${values.minutes} min`)
+  const result = await underLoad(servers, crew, traffic, rate, collectorUrl)
   await collector.stop('SIGTERM')
   await untilFolded(servers, crew)
   await crew.stop()
@@ -236,7 +217,7 @@ async function load(servers: Servers, keys: string) {
   const { unsent } = deliveries
   const delivered = { messages: receiver.bodies.size, requests: receiver.requests(), unsent }
   const { sent } = traffic
-  return { faults, topRate, rate, sent, received, ...books, delivered, ...result.lag }
+  return { faults, ...rates, rate, sent, received, ...books, delivered, ...result.lag }
 }
 
 async function underLoad(
