@@ -1,11 +1,11 @@
 /** The table of faults is whole, and names what there is. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { faults } from './faults.ts'
-import { seedsOf, standingOf } from './proof.ts'
+import { type Fault, seedsOf, standingOf, tested } from './proof.ts'
 import { behindIn, patternOf } from './prove.ts'
-import { resultsIn, withTable } from './table.ts'
+import { withTable } from './table.ts'
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8')
 
@@ -61,14 +61,57 @@ test('of what several scenes tell the worst counts', () => {
   assert.equal(behindIn('ok 1 - some test'), undefined)
 })
 
-test('docs/faults.md has this table, and keeps the results of rows that did not run', () => {
+test('docs/faults.md has this table', () => {
   const document = read('../../docs/faults.md')
-  assert.equal(withTable(document, faults, resultsIn(document)), document)
-  const result = {
-    ...{ result: 'passed (quick)', runs: '5 simulated, 2 tests', recovered: '3.1', behind: '4.2' },
+  assert.equal(withTable(document, faults), document)
+})
+
+test('a row that passed ran as many tests as it names', () => {
+  const document = read('../../docs/faults.md')
+  for (const { number, proofs } of faults) {
+    const [, ran] =
+      new RegExp(`^\\| ${number} \\| .* \\| passed[^|]* \\| ([^|]*) \\| `, 'm').exec(document) ?? []
+    if (ran === undefined) continue
+    const named = proofs.flatMap(proof => (proof.kind === 'tested' ? proof.titles : [])).length
+    assert.equal(Number(/(\d+) tests/.exec(ran)?.[1] ?? 0), named, `fault ${number}`)
+  }
+})
+
+describe('the result of a row that does not run', () => {
+  const fault: Fault = {
+    ...{ number: 1, what: 'it dies', missing: null },
+    proofs: [tested('a.test.ts', 'one')],
+  }
+  const passed = {
+    ...{ result: 'passed (quick)', runs: '1 tests', recovered: '3.1', behind: '4.2' },
     ...{ seconds: '1.5', date: '2026-11-21' },
   }
-  const changed = withTable(document, faults, resultsIn(document).set(5, result))
-  assert.deepEqual(resultsIn(changed).get(5), result)
-  assert.deepEqual(resultsIn(changed).get(7), resultsIn(document).get(7))
+  const table = (row: Fault, document = '<!-- table --><!-- end of table -->', news = new Map()) =>
+    withTable(document, [row], news)
+  const run = table(fault, undefined, new Map([[1, passed]]))
+  const resultIn = (document: string) => document.split('\n').at(-2)!.split(' | ').slice(4)
+
+  test('stands while the row names the same', () => {
+    const reworded = table({ ...fault, what: 'it is killed', missing: 'A part.' }, run)
+    for (const document of [run, table(fault, run), reworded])
+      assert.deepEqual(resultIn(document), [...Object.values(passed).slice(0, 5), '2026-11-21 |'])
+  })
+
+  test('falls for good with what it ran', () => {
+    const unmeasured = ['-', '-', '-', '-', '- |']
+    for (const proof of [tested('a.test.ts', 'one', 'two'), tested('a.test.ts', 'other')]) {
+      const changed = table({ ...fault, proofs: [proof] }, run)
+      assert.deepEqual(resultIn(changed), ['not run since its proofs changed', ...unmeasured])
+      for (const later of [{ ...fault, proofs: [proof] }, fault])
+        assert.deepEqual(resultIn(table(later, changed)), resultIn(changed))
+    }
+  })
+
+  test('is none where nothing was run, also when there is a proof by now', () => {
+    const bare = table({ ...fault, proofs: [], missing: 'All.' })
+    assert.equal(resultIn(bare)[0], 'missing')
+    const other = table({ ...fault, proofs: [tested('a.test.ts', 'other')] })
+    for (const document of [other, table(fault, bare), table(fault, other)])
+      assert.equal(resultIn(document)[0], 'not yet run by this command')
+  })
 })

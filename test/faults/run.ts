@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util'
 import { faults } from './faults.ts'
 import { standingOf } from './proof.ts'
 import { createProver } from './prove.ts'
-import { type Result, resultsIn, withTable } from './table.ts'
+import { type Result, withTable } from './table.ts'
 
 const path = new URL('../../docs/faults.md', import.meta.url)
 const { values } = parseArgs({
@@ -29,9 +29,7 @@ function chosenNumbers(): number[] {
 
 /** After each row, so that a run that is stopped keeps what it has. */
 function keep(news: ReadonlyMap<number, Result>): void {
-  const document = readFileSync(path, 'utf8')
-  const results = new Map([...resultsIn(document), ...news])
-  writeFileSync(path, withTable(document, faults, results))
+  writeFileSync(path, withTable(readFileSync(path, 'utf8'), faults, news))
 }
 
 function secondsOf(ms: number | undefined): string {
