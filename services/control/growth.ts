@@ -1,5 +1,6 @@
 /** Growth of a project on servers while its collectors and processors run: what `ebb grow` does. */
 import { pause, wallClock } from '../base/time.ts'
+import type { Claim } from '../rebuild/claim.ts'
 import { sealEpoch, untilDrained } from '../rebuild/drain.ts'
 import { beginEpoch, isDrained, makeTopic } from '../rebuild/epochs.ts'
 import { readChain } from '../rebuild/present.ts'
@@ -14,6 +15,7 @@ import { retentionMsDefault } from './system.ts'
 export async function growServers(
   servers: Servers,
   wanted: number,
+  claim: Claim,
   tell: (sentence: string) => void,
   closing: AbortSignal,
 ): Promise<void> {
@@ -21,13 +23,14 @@ export async function growServers(
   const { clicksTopic: firstTopic } = placesOf(project)
   const isBegun = clicks.partitions === wanted && clicks.previous !== undefined
   if (!isBegun) {
-    await begin(servers, firstTopic, wanted)
+    await begin(servers, firstTopic, wanted, claim)
     tell('Collectors turn to the new topic; what comes too late for it is carried over.')
     await pause(3 * lookIntervalMs, closing)
   }
   // One after the other: an earlier growth may have stopped before its end.
   for (const epoch of (await readChain(store)).slice(0, -1)) {
     if (await isDrained(store, epoch)) continue
+    await claim.hold()
     await sealEpoch(log, store, epoch)
     tell(`${epoch.topic} is sealed; processors fold what stands before the seals.`)
     await untilDrained(store, epoch, closing)
@@ -35,13 +38,20 @@ export async function growServers(
 }
 
 /** The topic first: who hears of the epoch finds it. */
-async function begin({ log, store, clicks }: Servers, firstTopic: string, wanted: number) {
-  const next = await beginEpoch(store, clicks, firstTopic, wanted, wallClock(), topic =>
-    makeTopic(log, topic, {
-      partitions: wanted,
-      retentionMs: retentionMsDefault,
-      retentionBytes: Number.POSITIVE_INFINITY,
-    }),
-  )
-  return next
+async function begin(
+  { log, store, clicks }: Servers,
+  firstTopic: string,
+  wanted: number,
+  claim: Claim,
+): Promise<void> {
+  const settings = {
+    partitions: wanted,
+    retentionMs: retentionMsDefault,
+    retentionBytes: Number.POSITIVE_INFINITY,
+  }
+  const make = async (topic: string) => {
+    await claim.hold()
+    await makeTopic(log, topic, settings)
+  }
+  await beginEpoch(store, clicks, firstTopic, wanted, wallClock(), make, claim)
 }

@@ -85,8 +85,8 @@ export async function openServerProject(
         })
       },
       async grow(wanted) {
-        await claimed('grow')
-        await growServers(servers, wanted, options.tell, closing.signal)
+        const claim = await claimed('grow')
+        await growServers(servers, wanted, claim, options.tell, closing.signal)
       },
       async openRebuildPlace() {
         const claim = await claimed('rebuild')

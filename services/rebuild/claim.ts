@@ -13,7 +13,7 @@
 import { EbbError } from '../base/errors.ts'
 import { randomId } from '../base/ids.ts'
 import { every, pause } from '../base/time.ts'
-import type { Store } from '../store/store.ts'
+import type { Params, Store } from '../store/store.ts'
 import type { Site } from './rebuild.ts'
 
 const signIntervalMs = 2_000
@@ -24,7 +24,15 @@ const lookIntervalMs = 500
 export interface Claim {
   /** Throws `claimLost` where another command may have gone on. Before each thing that changes something. */
   hold(): Promise<void>
+  /** For what must not happen behind the loss, however late it comes to ClickHouse: a part of its own statement. */
+  readonly held: Condition
   end(): Promise<void>
+}
+
+/** For a WHERE. */
+export interface Condition {
+  readonly sql: string
+  readonly params: Params
 }
 
 export interface ClaimOptions {
@@ -61,6 +69,7 @@ export async function takeClaim(options: ClaimOptions): Promise<Claim> {
     throw error
   }
   return {
+    held: { sql: `(${isHeld})`, params: { claim, lost: lostAfterSeconds } },
     async hold() {
       const [row] = await store.query<{ held: number }>(`SELECT (${isHeld}) AS held`, params)
       if (Number(row!.held) === 0)

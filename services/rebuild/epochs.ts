@@ -2,10 +2,11 @@
  * Epochs: partitions of a topic never grow in place, so a project that grows goes on in a new topic. What stands
  * before the Seal of an old partition is folded in the old epoch, the new one begins with the state it ended in.
  */
-import { EbbError } from '../base/errors.ts'
+import { assert, EbbError } from '../base/errors.ts'
 import type { Log, TopicSettings } from '../log/log.ts'
 import { rowTime } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
+import type { Claim } from './claim.ts'
 import { freeEpoch, readOpenRebuild } from './steps.ts'
 
 export interface Epoch {
@@ -47,7 +48,7 @@ export async function refuseMoved(store: Store, present: Epoch): Promise<void> {
 
 /**
  * Says that the project goes on in a topic with so many partitions, which `makeTopic` makes before; from here on
- * there is no way back.
+ * there is no way back. `claim`: where other commands may be at work on the project too.
  */
 export async function beginEpoch(
   store: Store,
@@ -56,6 +57,7 @@ export async function beginEpoch(
   partitions: number,
   nowMs: number,
   makeTopic: (topic: string) => Promise<void> = async () => undefined,
+  claim?: Claim,
 ): Promise<Epoch> {
   await refuseMoved(store, present)
   if (partitions <= present.partitions)
@@ -71,7 +73,7 @@ export async function beginEpoch(
   const epoch = await freeEpoch(store)
   const next = { epoch, topic: topicOf(firstTopic, epoch), partitions }
   await makeTopic(next.topic)
-  await keepEpoch(store, present, next, nowMs)
+  await keepEpoch(store, present, next, nowMs, claim)
   return next
 }
 
@@ -96,19 +98,41 @@ export async function makeTopic(
     if ((await log.bounds(topic, partition)).endOffset > 0) throw unfit('holds records')
 }
 
-/** From here on everybody who looks goes on in that epoch. */
+/**
+ * From here on everybody who looks goes on in that epoch. Throws where the project went on without it: what another
+ * command said of this epoch or a later one stays, and what is said behind the loss of the claim does not count.
+ */
 export async function keepEpoch(
   store: Store,
   present: Epoch,
   next: Epoch,
   nowMs: number,
+  claim?: Claim,
 ): Promise<void> {
-  const began_at = rowTime(Math.round(nowMs))
-  const { topic, partitions } = present
   // A project that never had another one has no row.
-  const first = { epoch: 0, topic, partitions, began_at }
-  const rows = present.epoch === 0 ? [first] : []
-  await store.insert('epochs', [...rows, { ...next, began_at }])
+  const rows = present.epoch === 0 ? [present, next] : [next]
+  const { sql, params } = claim?.held ?? { sql: 'true', params: {} }
+  await store.command(
+    `INSERT INTO epochs (epoch, topic, partitions, began_at, rebuilt)
+     SELECT epoch, topic, partitions, fromUnixTimestamp64Milli({now:Int64}, 'UTC'), rebuilt
+     FROM (SELECT 1) ARRAY JOIN {epochs:Array(UInt16)} AS epoch, {topics:Array(String)} AS topic,
+       {counts:Array(UInt16)} AS partitions, {rebuilt:Array(UInt8)} AS rebuilt
+     WHERE ${sql} AND (SELECT max(epoch) FROM epochs) < {next:UInt16}`,
+    {
+      ...params,
+      now: String(rowTime(Math.round(nowMs))),
+      epochs: rows.map(({ epoch }) => epoch),
+      topics: rows.map(({ topic }) => topic),
+      counts: rows.map(({ partitions }) => partitions),
+      rebuilt: rows.map(row => (row === next && next.rebuilt ? 1 : 0)),
+      next: next.epoch,
+    },
+  )
+  const newest = (await readEpochs(store)).at(-1)
+  if (newest && newest.topic === next.topic && newest.partitions === next.partitions) return
+  await claim?.hold()
+  await refuseMoved(store, present)
+  assert(false, `epoch ${next.epoch} is begun`)
 }
 
 /** The partitions of a topic whose Seal is folded, and all before it in the tables. */

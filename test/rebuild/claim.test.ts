@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, afterEach, before, test } from 'node:test'
+import { after, afterEach, before, describe, test } from 'node:test'
 import { EbbError } from '../../services/base/errors.ts'
 import { type Claim, takeClaim, underClaim } from '../../services/rebuild/claim.ts'
+import { beginEpoch, readEpochs } from '../../services/rebuild/epochs.ts'
 import { type EmbeddedStore, openEmbeddedStore } from '../../services/store/embedded.ts'
 import { migrate } from '../../services/store/migrate.ts'
 import type { Store } from '../../services/store/store.ts'
@@ -116,4 +117,29 @@ test('who stood still for longer than its claim lasts has lost it, for good, and
     await project.shadow.close()
     await project.store.close()
   }
+})
+
+describe('a growth that slept', () => {
+  const first = { epoch: 0, topic: 'clicks', partitions: 2 }
+  const epochs = async () => {
+    const rows = await readEpochs(store)
+    return rows.map(({ epoch, topic, partitions }) => `${epoch} ${topic} ${partitions}`)
+  }
+  /** `meanwhile`: between its last look and what it says. */
+  const grow = (partitions: number, claim: Claim | undefined, meanwhile: () => Promise<unknown>) =>
+    beginEpoch(store, first, 'clicks', partitions, 0, () => meanwhile().then(() => {}), claim)
+
+  test('begins nothing behind the loss of its claim, also where nobody else has', async () => {
+    const claim = await take('the sleeper')
+    const sleep = () => age(21)
+    await assert.rejects(grow(4, claim, sleep), isLost)
+    assert.deepEqual(await epochs(), [])
+  })
+
+  test('leaves alone what another began', async () => {
+    const claim = await take('the other')
+    const other = () => grow(8, claim, async () => {})
+    await assert.rejects(grow(4, undefined, other), /is in epoch 1 now, by another command/)
+    assert.deepEqual(await epochs(), ['0 clicks 2', '1 e1.clicks 8'])
+  })
 })
