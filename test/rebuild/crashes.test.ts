@@ -1,10 +1,6 @@
 /** A rebuild that dies at one call to tables or log after the other, and is given again each time, ends the same. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
-import { audit } from '../../services/audit/audit.ts'
 import type { Log } from '../../services/log/log.ts'
 import { drainEpoch } from '../../services/rebuild/drain.ts'
 import {
@@ -18,12 +14,9 @@ import { readOpenRebuild, steps } from '../../services/rebuild/steps.ts'
 import type { Store } from '../../services/store/store.ts'
 import { shopLog, shopRules } from '../processor/shop.ts'
 import {
-  append,
-  closeRebuilder,
-  foldAll,
-  keepRules,
+  auditFindsNothing,
+  createRebuilders,
   messages,
-  openRebuilder,
   present,
   type Rebuilder,
   seen,
@@ -33,7 +26,8 @@ import {
 const shop = { seed: 5, clicks: 900, users: 60, stepMs: 60_000 }
 /** Each step is died in at every so manieth call; `EBB_CRASH_STRIDE=1`: at every one, which takes two minutes. */
 const stride = Number(process.env.EBB_CRASH_STRIDE ?? 7)
-const entries = shopLog(shop, 1)[0]!
+
+const { openFolded } = createRebuilders()
 
 /** Passes on so many calls; the one after them, and all that follow, fail: for each second life it is done all the same. */
 function mortal(calls: number, life: number) {
@@ -86,21 +80,7 @@ async function live(project: Rebuilder, site: Site): Promise<void> {
 }
 
 test('dead at one call after the other, it comes to its end, and nothing differs', async t => {
-  const directory = mkdtempSync(join(tmpdir(), 'ebb-crashes-'))
-  const opened: Rebuilder[] = []
-  t.after(async () => {
-    for (const project of opened) await closeRebuilder(project)
-    rmSync(directory, { recursive: true, force: true })
-  })
-  const open = async (database: string) => {
-    const project = await openRebuilder(directory, database)
-    opened.push(project)
-    await keepRules(project, shopRules)
-    const first = await present(project, 2)
-    await append(project, first, entries)
-    await foldAll(project, first)
-    return project
-  }
+  const open = (database: string) => openFolded(database, shopRules, shopLog(shop, 1)[0]!, 2)
   const steady = await open('ebb')
   const project = await open('ebb_mortal')
   const deaths = new Map<string, number>()
@@ -128,7 +108,5 @@ test('dead at one call after the other, it comes to its end, and nothing differs
   const [expected, found] = [await seen(steady), await seen(project)]
   for (const name of Object.keys(expected)) assert.deepEqual(found[name], expected[name], name)
   assert.deepEqual(await messages(project), await messages(steady))
-  const source = { log: project.log, store: project.store, project: 'default', ...second }
-  for (const { examples, notes } of Object.values(await audit(source, 0)))
-    assert.deepEqual([examples, notes], [[], []])
+  await auditFindsNothing(project, second)
 })

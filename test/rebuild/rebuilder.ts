@@ -1,5 +1,10 @@
 /** A project on a log in memory and tables of the real engine, and what people see of it. */
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after } from 'node:test'
+import { audit } from '../../services/audit/audit.ts'
 import { partitionOf } from '../../services/base/slot.ts'
 import { keepControl, keepRule } from '../../services/control/project.ts'
 import { decodeAlert, encodeRecord } from '../../services/log/codec.ts'
@@ -46,6 +51,38 @@ export async function openRebuilder(directory: string, database: string): Promis
 export async function closeRebuilder({ store, shadow }: Rebuilder): Promise<void> {
   await shadow.close()
   await store.close()
+}
+
+/** For the tests of a file: behind the last of them all projects are closed, and their directory is gone. */
+export function createRebuilders() {
+  const directory = mkdtempSync(join(tmpdir(), 'ebb-rebuild-'))
+  const opened: Rebuilder[] = []
+  after(async () => {
+    for (const rebuilder of opened) await closeRebuilder(rebuilder)
+    rmSync(directory, { recursive: true, force: true })
+  })
+  const open = async (database: string): Promise<Rebuilder> => {
+    const rebuilder = await openRebuilder(directory, database)
+    opened.push(rebuilder)
+    return rebuilder
+  }
+  return {
+    open,
+    /** One that has these rules, and in whose first epoch all of these entries are folded. */
+    async openFolded(
+      database: string,
+      rules: readonly object[],
+      entries: readonly Entry[],
+      partitions: number,
+    ): Promise<Rebuilder> {
+      const rebuilder = await open(database)
+      await keepRules(rebuilder, rules)
+      const first = await present(rebuilder, partitions)
+      await append(rebuilder, first, entries)
+      await foldAll(rebuilder, first)
+      return rebuilder
+    },
+  }
 }
 
 export const present = ({ log, store }: Pick<Site, 'log'> & { store: Store }, partitions: number) =>
@@ -175,6 +212,16 @@ export async function seen({
     ({ user_id, state }) => `${user_id} ${standingJson(restoreUser(user_id, state, 0))}`,
   )
   return rows
+}
+
+/** Its log alone gives its tables. */
+export async function auditFindsNothing(
+  { log, store }: Pick<Rebuilder, 'log' | 'store'>,
+  epoch: Present,
+): Promise<void> {
+  const findings = await audit({ log, store, project: 'default', ...epoch }, 0)
+  for (const { examples, notes } of Object.values(findings))
+    assert.deepEqual([examples, notes], [[], []])
 }
 
 /** By message: the bodies that it was told with. */

@@ -1,10 +1,6 @@
 /** Where a rebuild refuses or stops: it says why, the project is as it was, and what is mended lets it come to its end. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
-import { audit } from '../../services/audit/audit.ts'
+import { describe, test } from 'node:test'
 import { EbbError } from '../../services/base/errors.ts'
 import { slotOf } from '../../services/base/slot.ts'
 import { keepControl, readBroadcasts } from '../../services/control/project.ts'
@@ -19,14 +15,13 @@ import { readOpenRebuild } from '../../services/rebuild/steps.ts'
 import { shopLog, shopRules, shopStartMs } from '../processor/shop.ts'
 import {
   append,
+  auditFindsNothing,
   clickOf,
-  closeRebuilder,
+  createRebuilders,
   type Entry,
   foldAll,
-  keepRules,
   kept,
   messages,
-  openRebuilder,
   present,
   type Rebuilder,
   seen,
@@ -39,23 +34,8 @@ const shopEndMs = shopStartMs + shop.clicks * shop.stepMs
 const hourMs = 3_600_000
 const partitions = 2
 
-const directory = mkdtempSync(join(tmpdir(), 'ebb-refusals-'))
-const opened: Rebuilder[] = []
-after(async () => {
-  for (const rebuilder of opened) await closeRebuilder(rebuilder)
-  rmSync(directory, { recursive: true, force: true })
-})
-
-/** A project of which everything is folded. */
-async function open(database: string): Promise<Rebuilder> {
-  const project = await openRebuilder(directory, database)
-  opened.push(project)
-  await keepRules(project, shopRules)
-  const first = await present(project, partitions)
-  await append(project, first, shopLog(shop, 1)[0]!)
-  await foldAll(project, first)
-  return project
-}
+const { openFolded } = createRebuilders()
+const open = (database: string) => openFolded(database, shopRules, shopLog(shop, 1)[0]!, partitions)
 
 /** As the command has them; each call opens the tables beside anew, which the end of a rebuild drops. */
 function callsOf(project: Rebuilder, log: Log = project.log, told: string[] = []) {
@@ -108,15 +88,12 @@ async function refuses(
 }
 
 async function isRebuilt(project: Rebuilder, expected: Record<string, unknown[]>): Promise<void> {
-  const { log, store } = project
   const last = await present(project, partitions)
   assert.ok(last.epoch > 0)
   const found = await seen(project)
   for (const name of Object.keys(expected)) assert.deepEqual(found[name], expected[name], name)
-  const findings = await audit({ log, store, project: 'default', ...last }, 0)
-  for (const { examples, notes } of Object.values(findings))
-    assert.deepEqual([examples, notes], [[], []])
-  assert.equal(await readOpenRebuild(store), undefined)
+  await auditFindsNothing(project, last)
+  assert.equal(await readOpenRebuild(project.store), undefined)
 }
 
 const nothing = async () => undefined
