@@ -3,8 +3,10 @@
  * the lines out. Run against the model (test/model/model.test.ts) and against the fold
  * (cases.test.ts). Expected lines name only what the case is about.
  */
+import { cutCases } from './cases-cuts.ts'
 import { pipeCases } from './cases-pipe.ts'
 import { sessionCases } from './cases-sessions.ts'
+import { signalCases } from './cases-signals.ts'
 import { silenceCases } from './cases-silences.ts'
 import { statusCases } from './cases-status.ts'
 import { whoCases } from './cases-who.ts'
@@ -12,7 +14,9 @@ import { type Case, click, type Fields, tick } from './cases-words.ts'
 
 export const cases: Case[] = [
   ...sessionCases,
+  ...cutCases,
   ...pipeCases,
+  ...signalCases,
   ...silenceCases,
   ...whoCases,
   ...statusCases,
