@@ -1,29 +1,19 @@
 /** One command at a time grows or rebuilds a project on servers. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, afterEach, before, describe, test } from 'node:test'
+import { afterEach, before, describe, test } from 'node:test'
 import { EbbError } from '../../services/base/errors.ts'
 import { type Claim, takeClaim, underClaim } from '../../services/rebuild/claim.ts'
 import { beginEpoch, readEpochs } from '../../services/rebuild/epochs.ts'
-import { type EmbeddedStore, openEmbeddedStore } from '../../services/store/embedded.ts'
-import { migrate } from '../../services/store/migrate.ts'
 import type { Store } from '../../services/store/store.ts'
 import { createPulse } from '../webhooks/fixture.ts'
-import { openRebuilder, type Rebuilder, siteOf } from './rebuilder.ts'
+import { createRebuilders, siteOf } from './rebuilder.ts'
 
-const directory = mkdtempSync(join(tmpdir(), 'ebb-claim-'))
+const { open } = createRebuilders()
 const claims: Claim[] = []
-let store: EmbeddedStore
+let store: Store
 
 before(async () => {
-  store = await openEmbeddedStore({ directory, database: 'ebb' })
-  await migrate(store)
-})
-after(async () => {
-  await store.close()
-  rmSync(directory, { recursive: true, force: true })
+  store = (await open('ebb')).store
 })
 afterEach(async () => {
   for (const { end } of claims.splice(0)) await end()
@@ -97,26 +87,21 @@ test('who stood still for longer than its claim lasts has lost it, for good, and
     },
   }
   const claim = await take('the sleeper', [], counted)
-  const project: Rebuilder = await openRebuilder(directory, 'ebb_asleep')
-  try {
-    const site = underClaim(siteOf(project), claim)
-    await site.log.append('alerts', 0, [{ key: 'held', value: null }])
-    await site.tables.store.command('CREATE TABLE held (name String) ENGINE = Memory')
-    await site.tables.store.insert('held', [{ name: 'one' }])
-    await age(21)
-    const later = signs + 2
-    await pulse.until(() => signs >= later)
-    await assert.rejects(claim.hold(), isLost)
-    await assert.rejects(site.log.append('alerts', 0, [{ key: 'lost', value: null }]), isLost)
-    await assert.rejects(site.tables.store.command('DROP TABLE held'), isLost)
-    for (const tables of [site.tables.store, site.tables.shadow])
-      await assert.rejects(tables.insert('held', [{ name: 'two' }]), isLost)
-    assert.equal((await project.log.bounds('alerts', 0)).endOffset, 1)
-    assert.deepEqual(await project.store.query('SELECT name FROM held'), [{ name: 'one' }])
-  } finally {
-    await project.shadow.close()
-    await project.store.close()
-  }
+  const project = await open('ebb_asleep')
+  const site = underClaim(siteOf(project), claim)
+  await site.log.append('alerts', 0, [{ key: 'held', value: null }])
+  await site.tables.store.command('CREATE TABLE held (name String) ENGINE = Memory')
+  await site.tables.store.insert('held', [{ name: 'one' }])
+  await age(21)
+  const later = signs + 2
+  await pulse.until(() => signs >= later)
+  await assert.rejects(claim.hold(), isLost)
+  await assert.rejects(site.log.append('alerts', 0, [{ key: 'lost', value: null }]), isLost)
+  await assert.rejects(site.tables.store.command('DROP TABLE held'), isLost)
+  for (const tables of [site.tables.store, site.tables.shadow])
+    await assert.rejects(tables.insert('held', [{ name: 'two' }]), isLost)
+  assert.equal((await project.log.bounds('alerts', 0)).endOffset, 1)
+  assert.deepEqual(await project.store.query('SELECT name FROM held'), [{ name: 'one' }])
 })
 
 describe('a growth that slept', () => {

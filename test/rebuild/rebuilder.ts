@@ -38,7 +38,7 @@ export interface Rebuilder {
 }
 
 /** The engine has one directory in a process: each project has a database of its own. */
-export async function openRebuilder(directory: string, database: string): Promise<Rebuilder> {
+async function openRebuilder(directory: string, database: string): Promise<Rebuilder> {
   const store = await openEmbeddedStore({ directory, database })
   await migrate(store)
   const shadow = await store.openBeside(shadowNameOf(database))
@@ -48,17 +48,15 @@ export async function openRebuilder(directory: string, database: string): Promis
   return rebuilder
 }
 
-export async function closeRebuilder({ store, shadow }: Rebuilder): Promise<void> {
-  await shadow.close()
-  await store.close()
-}
-
 /** For the tests of a file: behind the last of them all projects are closed, and their directory is gone. */
 export function createRebuilders() {
   const directory = mkdtempSync(join(tmpdir(), 'ebb-rebuild-'))
   const opened: Rebuilder[] = []
   after(async () => {
-    for (const rebuilder of opened) await closeRebuilder(rebuilder)
+    for (const { store, shadow } of opened) {
+      await shadow.close()
+      await store.close()
+    }
     rmSync(directory, { recursive: true, force: true })
   })
   const open = async (database: string): Promise<Rebuilder> => {
