@@ -7,8 +7,10 @@
  *   3. days counted again from clicks, the rows of the erased dropped     4. users
  *   5. progress                 6. the log's own offset, a hint
  *
- * Progress may trail the data, never lead it. Rows are the same wherever flushes fall.
+ * Progress may trail the data, never lead it. Rows are the same wherever flushes fall. In the middle of a record 1 and
+ * 2 alone are written: a user's row says that he has all of the records up to its version, the whole of that one.
  */
+import { assert } from '../base/errors.ts'
 import { partitionOf, slotOf } from '../base/slot.ts'
 import { encodeAlert, encodeErasure } from '../log/codec.ts'
 import type { Log } from '../log/log.ts'
@@ -23,6 +25,9 @@ import type { PartitionState, User } from './fold/state.ts'
 import { timersHeld } from './fold/timer.ts'
 import type { RoundPlace } from './rounds.ts'
 import { dayRow, dayText, type Place, type Row, sessionRow, userRow, versionAt } from './rows.ts'
+
+/** Rows of users in one insert: at a change of rules a flush may have all of a partition. */
+const usersAtOnce = 20_000
 
 export interface FlushTarget {
   readonly log: Log
@@ -51,10 +56,44 @@ export async function flush(
 ): Promise<void> {
   const { store } = target
   const gone = batch.erased
-  const stays = (row: Row) => gone.size === 0 || !gone.has(row.user_id as string)
   const living = users.filter(user => !user.erased)
   for (const [userId, times] of gone)
     await rememberErasure(store, place, userId, state.offset, target.wallClock(), times)
+  await writeEffects(target, place, state, batch, living, round)
+  for (const userId of gone.keys()) await forget(store, userId, { ...place, offset: state.offset })
+  for (let at = 0; at < living.length; at += usersAtOnce) {
+    const some = living.slice(at, at + usersAtOnce)
+    await insert(
+      store,
+      'users',
+      some.map(user => userRow(place, user)),
+    )
+  }
+  await insert(store, 'progress', [progressRow(target, place, state, reached)])
+}
+
+/** Writes what was gathered in the middle of a record, where more is due at it than should be held in memory. */
+export async function flushMidway(
+  target: FlushTarget,
+  place: Place,
+  state: PartitionState,
+  batch: Batch,
+): Promise<void> {
+  assert(batch.erased.size === 0, 'an erasure is flushed as soon as it is folded')
+  await writeEffects(target, place, state, batch, [], undefined)
+}
+
+async function writeEffects(
+  target: FlushTarget,
+  place: Place,
+  state: PartitionState,
+  batch: Batch,
+  living: readonly User[],
+  round: RoundPlace | undefined,
+): Promise<void> {
+  const { store } = target
+  const gone = batch.erased
+  const stays = (row: Row) => gone.size === 0 || !gone.has(row.user_id as string)
   await appendAlerts(target, batch, { ...place, offset: state.offset })
   await round?.meet()
   await allEnded([
@@ -65,13 +104,6 @@ export async function flush(
     insert(store, 'alerts', batch.alerts.map(alert => alert.row).filter(stays)),
   ])
   await recountDays(store, place, batch, state.offset)
-  for (const userId of gone.keys()) await forget(store, userId, { ...place, offset: state.offset })
-  await insert(
-    store,
-    'users',
-    living.map(user => userRow(place, user)),
-  )
-  await insert(store, 'progress', [progressRow(target, place, state, reached)])
 }
 
 async function insert(store: Store, table: string, rows: readonly Row[]): Promise<void> {

@@ -1,8 +1,8 @@
 /** Whether a partition has something to flush; and the flush, again until it succeeds. */
 import type { EbbError } from '../base/errors.ts'
 import type { Lease } from '../log/log.ts'
-import { batchSize } from './batch.ts'
-import { type FlushTarget, flush } from './flush.ts'
+import { batchSize, createBatch } from './batch.ts'
+import { type FlushTarget, flush, flushMidway } from './flush.ts'
 import type { PartitionState } from './fold/state.ts'
 import { type Folded, forgetGathered, gatherUsers, lastHashOf } from './folded.ts'
 import type { Flushed } from './meter.ts'
@@ -29,6 +29,8 @@ export interface Flusher {
   isDue(): boolean
   /** Writes what is gathered; or forgets it, where the tables hold it already. */
   flush(lease: Lease | undefined, round?: RoundPlace): Promise<void>
+  /** In the middle of a record: writes, or forgets, what came of it so far, but no user and no progress. */
+  flushMidway(lease: Lease): Promise<void>
 }
 
 export function createFlusher(options: FlusherOptions): Flusher {
@@ -52,6 +54,15 @@ export function createFlusher(options: FlusherOptions): Flusher {
     await lease?.commit(nextOffset)
   }
 
+  async function writeMidway(lease: Lease): Promise<void> {
+    const { batch, flushedOffset } = folded
+    const startedAtMs = steadyClock()
+    await persist(options, () => flushMidway(target, place, state, batch), lease)
+    const durationMs = steadyClock() - startedAtMs
+    folded.batch = createBatch()
+    options.flushed(state, flushedOffset, { records: 0, durationMs, batch, users: 0 })
+  }
+
   return {
     isDue() {
       const { nextOffset, flushedOffset, batch } = folded
@@ -63,6 +74,10 @@ export function createFlusher(options: FlusherOptions): Flusher {
     async flush(lease, round) {
       if (folded.nextOffset < folded.flushedOffset) forgetGathered(folded)
       else await write(lease, round)
+    },
+    async flushMidway(lease) {
+      if (folded.nextOffset < folded.flushedOffset) folded.batch = createBatch()
+      else await writeMidway(lease)
     },
   }
 }

@@ -37,10 +37,13 @@ export interface Partition {
   leave(): Promise<Folded | undefined>
 }
 
-export function createPartition(options: FlusherOptions): Partition {
+/** `dueMax`: as in record-fold.ts. */
+export function createPartition(
+  options: FlusherOptions & { readonly dueMax?: number | undefined },
+): Partition {
   const { target, place, folded } = options
   const { state } = folded
-  const records = createRecordFold(folded, place)
+  const records = createRecordFold(folded, place, options.dueMax)
   const flusher = createFlusher(options)
   const inTurn = createTurns()
   /** All of the records before nextOffset is in the state, and nothing of those behind it. */
@@ -54,8 +57,8 @@ export function createPartition(options: FlusherOptions): Partition {
   /** What is due at one record and too much for one slice; false when the partition was lost meanwhile. */
   const workOff = async (lease: Lease) => {
     do {
-      // Progress stays before the record until all that is due at it is out.
-      await flusher.flush(lease)
+      // Users and progress stay before the record until all of it is folded: whoever dies begins with it anew.
+      await flusher.flushMidway(lease)
       await nextTurn()
       if (lease.lost || dropped) return false
     } while (!records.resume())

@@ -38,6 +38,8 @@ export interface ProcessorOptions {
   readonly meter?: ProcessorMeter
   /** As in sweep.ts; shorter in a simulation. */
   readonly sweepIntervalMs?: number
+  /** As in record-fold.ts; fewer in a simulation. */
+  readonly dueMax?: number | undefined
 }
 
 export interface Processor {
@@ -86,6 +88,7 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
         if (partitions.get(number) === partition) troubled(error, attempt)
       },
       stopping: stopping.signal,
+      dueMax: options.dueMax,
     })
     partitions.set(number, partition)
     const from = resumed ? 'memory' : 'tables'

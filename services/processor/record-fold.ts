@@ -7,7 +7,7 @@ import { readInput } from './input.ts'
 import type { Place } from './rows.ts'
 
 /** At most this many effects of mere time between two looks at the event loop and the flush. */
-const sliceMax = 5_000
+const dueMax = 5_000
 
 export interface RecordFold {
   /** False when more is due at this record than one slice: then `resume` until it is true. */
@@ -15,7 +15,7 @@ export interface RecordFold {
   resume(): boolean
 }
 
-export function createRecordFold(folded: Folded, place: Place): RecordFold {
+export function createRecordFold(folded: Folded, place: Place, sliceMax = dueMax): RecordFold {
   const { state } = folded
   const current: Current = {
     stored: { offset: -1, appendMs: 0, key: null, value: null },

@@ -31,8 +31,15 @@ export const bugs: readonly Bug[] = [
     name: 'progress before rows',
     breaks: 'I1 I5',
     file: flush,
-    from: '  await appendAlerts(target, batch, { ...place, offset: state.offset })\n',
-    to: "  await insert(store, 'progress', [progressRow(target, place, state, reached)])\n  await appendAlerts(target, batch, { ...place, offset: state.offset })\n",
+    from: '  await writeEffects(target, place, state, batch, living, round)\n',
+    to: "  await insert(store, 'progress', [progressRow(target, place, state, reached)])\n  await writeEffects(target, place, state, batch, living, round)\n",
+  },
+  {
+    name: 'users and progress are stored in the middle of a record',
+    breaks: 'I1 I3',
+    file: partition,
+    from: '      await flusher.flushMidway(lease)\n',
+    to: '      await flusher.flush(lease)\n',
   },
   {
     name: 'users before their clicks and sessions',

@@ -13,7 +13,8 @@ export async function makeTopics(log: Log, partitions: number): Promise<void> {
     await log.ensure(topic, { partitions, ...topicSettings })
 }
 
-export async function foldAll(log: Log, store: Store): Promise<void> {
+/** `dueMax`: as in services/processor/record-fold.ts. */
+export async function foldAll(log: Log, store: Store, dueMax?: number): Promise<void> {
   const partitions = await log.partitions('clicks')
   const ends: number[] = []
   for (let partition = 0; partition < partitions; partition++)
@@ -33,6 +34,7 @@ export async function foldAll(log: Log, store: Store): Promise<void> {
       alertsPartitions: partitions,
       project: 'default',
       epoch: 0,
+      dueMax,
       troubled: (_partition, error) => reject(error),
       failed: (_partition, error) => reject(error),
       opened: moved,
@@ -40,9 +42,10 @@ export async function foldAll(log: Log, store: Store): Promise<void> {
     }).then(processor => {
       running = processor
     })
+  }).finally(async () => {
+    await running?.stop()
+    running = undefined
   })
-  await running?.stop()
-  running = undefined
 }
 
 let running: Awaited<ReturnType<typeof startProcessor>> | undefined

@@ -103,6 +103,8 @@ async function runProcessor(setting: Setting): Promise<Running> {
     },
     opened: setting.opened,
     sweepIntervalMs: 2_000,
+    // So that what is due at one record is more than a slice now and then.
+    dueMax: 2,
     flushed(partition, state) {
       if (partition !== 0) return
       schedule

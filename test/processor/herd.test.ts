@@ -1,0 +1,147 @@
+/** More is due at one record than a slice: whoever dies between two slices leaves nothing half done. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { decodeAlert, encodeRecord } from '../../services/log/codec.ts'
+import type { Log, NewRecord } from '../../services/log/log.ts'
+import { openMemoryLog } from '../../services/log/memory.ts'
+import type { ClicksRecord } from '../../services/log/record.ts'
+import { openEmbeddedStore } from '../../services/store/embedded.ts'
+import { migrate } from '../../services/store/migrate.ts'
+import type { Store } from '../../services/store/store.ts'
+import { foldAll, makeTopics, readTables } from './fold-all.ts'
+import { shopStartMs } from './shop.ts'
+
+const minuteMs = 60_000
+const hourMs = 60 * minuteMs
+const dueMax = 3
+const users = Array.from({ length: 8 }, (_, at) => `user ${at}`)
+
+async function newStore(t: TestContext): Promise<Store> {
+  const directory = mkdtempSync(join(tmpdir(), 'ebb-herd-'))
+  const store = await openEmbeddedStore({ directory, database: 'ebb' })
+  t.after(async () => {
+    await store.close()
+    rmSync(directory, { recursive: true, force: true })
+  })
+  await migrate(store)
+  return store
+}
+
+/** A log whose records come at the times given. */
+async function newLog(records: readonly (readonly [atMs: number, record: NewRecord])[]) {
+  let nowMs = 0
+  const log = openMemoryLog({ clock: () => nowMs })
+  await makeTopics(log, 1)
+  for (const [atMs, record] of records) {
+    nowMs = shopStartMs + atMs
+    await log.append('clicks', 0, [record])
+  }
+  return log
+}
+
+function clickAt(atMs: number, userId: string): readonly [number, NewRecord] {
+  const timestamp = shopStartMs + atMs
+  const click = { userId, event: 'page', messageId: `${userId} ${atMs}`, timestamp }
+  return [atMs, { key: userId, value: Buffer.from(JSON.stringify(click)) }]
+}
+
+function controlAt(atMs: number, record: ClicksRecord): readonly [number, NewRecord] {
+  return [atMs, { key: null, value: encodeRecord(record) }]
+}
+
+const ruleAt = (atMs: number, revision: number, rule: object) =>
+  controlAt(atMs, { kind: 'rule', revision, rule: JSON.stringify(rule) })
+
+/** The log with all alerts that were ever told, each body once. */
+async function bodiesIn(log: Log): Promise<Map<string, string>> {
+  const bodies = new Map<string, string>()
+  const { endOffset } = await log.bounds('alerts', 0)
+  for (let offset = 0; offset < endOffset; ) {
+    const records = await log.read('alerts', 0, offset, 1 << 20)
+    for (const { value } of records) {
+      const alert = decodeAlert(value)
+      assert.ok('messageId' in alert)
+      const body = value!.toString('base64')
+      assert.equal(bodies.get(alert.messageId) ?? body, body, 'a message has one body for ever')
+      bodies.set(alert.messageId, body)
+    }
+    offset += records.length
+  }
+  return bodies
+}
+
+/** Dies behind its nth insert, for each n until it lives; each time the tables must end as if it never had. */
+async function dieEverywhere(t: TestContext, log: Log): Promise<number> {
+  const store = await newStore(t)
+  await foldAll({ ...log, append: async () => 0 }, store)
+  const expected = await readTables(store)
+  const told = new Set(expected.alerts!.map(row => (row as { message_id: string }).message_id))
+  for (let n = 1; ; n++) {
+    for (const table of Object.keys(expected)) await store.command(`TRUNCATE TABLE ${table}`)
+    let inserts = 0
+    const mortal: Store = {
+      ...store,
+      async insert(table, rows) {
+        if (++inserts > n) throw new Error('died')
+        await store.insert(table, rows)
+      },
+    }
+    const lived = await foldAll(log, mortal, dueMax).then(
+      () => true,
+      () => false,
+    )
+    await foldAll(log, store, dueMax)
+    const found = await readTables(store)
+    for (const [table, rows] of Object.entries(expected))
+      assert.deepEqual(found[table], rows, `${table} after a death behind insert ${n}`)
+    assert.deepEqual(new Set((await bodiesIn(log)).keys()), told)
+    if (lived) return n
+  }
+}
+
+test('the click of a user whose own session is among those that end at it', async t => {
+  const log = await newLog([
+    ...users.map((user, at) => clickAt(at * minuteMs, user)),
+    clickAt(2 * hourMs, users[1]!),
+  ])
+  assert.ok((await dieEverywhere(t, log)) > 6)
+})
+
+test('a rule that is removed when many silences under it are told', async t => {
+  const rule = { id: 'quiet', when: { quiet_for: '6h' } }
+  const log = await newLog([
+    ruleAt(0, 1, rule),
+    ...users.map((user, at) => clickAt(at * minuteMs, user)),
+    controlAt(9 * hourMs, { kind: 'tick', atMs: shopStartMs + 9 * hourMs, writer: 'test' }),
+    ruleAt(10 * hourMs, 2, { ...rule, removed: true }),
+    clickAt(11 * hourMs, users[2]!),
+  ])
+  assert.ok((await dieEverywhere(t, log)) > 12)
+  const statuses = await statusesOf(log)
+  assert.equal(statuses.get('cancelled'), users.length)
+})
+
+async function statusesOf(log: Log): Promise<Map<string, number>> {
+  const counts = new Map<string, number>()
+  for (const body of (await bodiesIn(log)).values()) {
+    const alert = decodeAlert(Buffer.from(body, 'base64'))
+    assert.ok('messageId' in alert)
+    const { status } = JSON.parse(alert.body).data
+    counts.set(status, (counts.get(status) ?? 0) + 1)
+  }
+  return counts
+}
+
+test('settings that make many sessions end at once', async t => {
+  const settings = JSON.stringify({ gap: '5m', disorder: '0', lateness: '0' })
+  const log = await newLog([
+    ruleAt(0, 1, { id: 'quiet', when: { quiet_for: '1h' }, then: { escalate: ['2h'] } }),
+    ...users.map((user, at) => clickAt(at * minuteMs, user)),
+    controlAt(28 * minuteMs, { kind: 'settings', revision: 1000, settings }),
+    clickAt(4 * hourMs, users[3]!),
+  ])
+  assert.ok((await dieEverywhere(t, log)) > 10)
+})
