@@ -145,6 +145,14 @@ export const faultsOfKafka: readonly Fault[] = [
     proofs: [
       tested('servers/grow.test.ts', 'from 4 to 16 partitions while clicks come in'),
       tested(
+        'servers/grow-killed.faults.ts',
+        'the command, a collector and processors are killed in the middle of growths under load',
+      ),
+      tested(
+        'servers/two-growths.faults.ts',
+        'the first stands still, the second goes on, and what the first wanted does not happen',
+      ),
+      tested(
         'rebuild/grow.test.ts',
         '… are those of one that never grew',
         'every alert is on its log with one body, and no other is',
