@@ -1,34 +1,20 @@
 /** Rules after a backup of the tables was put back: partitions hold later revisions than the table knows. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, before, beforeEach, test } from 'node:test'
+import { after, beforeEach, test } from 'node:test'
 import { keepControl, keepRule, readBroadcasts } from '../../services/control/project.ts'
 import { examineControls } from '../../services/doctor/partitions.ts'
 import { openMemoryLog } from '../../services/log/memory.ts'
 import { parseRule } from '../../services/processor/fold/rule.ts'
 import { snapshotPartition } from '../../services/processor/fold/snapshot.ts'
 import { createState } from '../../services/processor/fold/state.ts'
-import { openEmbeddedStore } from '../../services/store/embedded.ts'
-import { migrate } from '../../services/store/migrate.ts'
 import { rowTime } from '../../services/store/rows.ts'
-import type { Store } from '../../services/store/store.ts'
+import { openMigrated } from '../store/fixture.ts'
 
-const directory = mkdtempSync(join(tmpdir(), 'ebb-changes-'))
 const nowMs = Date.UTC(2026, 0, 1)
 const rule = { id: 'quiet', when: { quiet_for: '3d' } }
 const removal = { id: 'quiet', removed: true } as const
-let store: Store & { close(): Promise<void> }
+const store = await openMigrated({ after })
 
-before(async () => {
-  store = await openEmbeddedStore({ directory, database: 'ebb' })
-  await migrate(store)
-})
-after(async () => {
-  await store.close()
-  rmSync(directory, { recursive: true, force: true })
-})
 beforeEach(async () => {
   for (const table of ['rules', 'controls', 'progress'])
     await store.command(`TRUNCATE TABLE ${table}`)

@@ -1,22 +1,12 @@
 /** What the doctor says of partitions that nobody folds: on a log in memory, with tables that know nothing of it. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { examinePartitions } from '../../services/doctor/partitions.ts'
 import { openMemoryLog } from '../../services/log/memory.ts'
-import { openEmbeddedStore } from '../../services/store/embedded.ts'
-import { migrate } from '../../services/store/migrate.ts'
+import { openMigrated } from '../store/fixture.ts'
 
 test('a partition stands from when there was something to fold, not from when it was idle', async t => {
-  const directory = mkdtempSync(join(tmpdir(), 'ebb-doctor-'))
-  const store = await openEmbeddedStore({ directory, database: 'ebb' })
-  t.after(async () => {
-    await store.close()
-    rmSync(directory, { recursive: true, force: true })
-  })
-  await migrate(store)
+  const store = await openMigrated(t)
   const atMs = Date.UTC(2026, 0, 1)
   const log = openMemoryLog({ clock: () => atMs })
   const limits = { retentionMs: Number.POSITIVE_INFINITY, retentionBytes: Number.POSITIVE_INFINITY }

@@ -1,31 +1,16 @@
 /** Rows of an erased user that come late: of a process that lost its partition, of an insert that was given up. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { encodeRecord } from '../../services/log/codec.ts'
 import type { Log, NewRecord } from '../../services/log/log.ts'
 import { openMemoryLog } from '../../services/log/memory.ts'
 import { sweepErased, tablesOfUsers } from '../../services/processor/erasures.ts'
-import { openEmbeddedStore } from '../../services/store/embedded.ts'
-import { migrate } from '../../services/store/migrate.ts'
 import type { Store } from '../../services/store/store.ts'
+import { openMigrated } from '../store/fixture.ts'
 import { foldAll, makeTopics, readTables } from './fold-all.ts'
 import { shopLog } from './shop.ts'
 
 const users = ['user 3', 'user 5']
-
-async function newStore(t: TestContext): Promise<Store> {
-  const directory = mkdtempSync(join(tmpdir(), 'ebb-erased-'))
-  const store = await openEmbeddedStore({ directory, database: 'ebb' })
-  t.after(async () => {
-    await store.close()
-    rmSync(directory, { recursive: true, force: true })
-  })
-  await migrate(store)
-  return store
-}
 
 /** The log of a shop whose clock is that of its clicks; some users are erased when half of it has come. */
 async function newShop() {
@@ -76,7 +61,7 @@ async function newShop() {
 }
 
 test('what is written of an erased user behind his erasure is neither read back nor kept', async t => {
-  const store = await newStore(t)
+  const store = await openMigrated(t)
   const { log, before, erasures, after } = await newShop()
   const late: [table: string, rows: readonly object[]][] = []
   await before()
@@ -104,7 +89,7 @@ test('what is written of an erased user behind his erasure is neither read back 
 })
 
 test('clicks that come again behind erasures outlive what is written late of before them', async t => {
-  const store = await newStore(t)
+  const store = await openMigrated(t)
   const { log, before, erasures, again } = await newShop()
   const late: [table: string, rows: readonly object[]][] = []
   const lossless: Store = {
@@ -137,7 +122,7 @@ test('clicks that come again behind erasures outlive what is written late of bef
 })
 
 test('deliveries of before an erasure are swept, those of behind it stay', async t => {
-  const store = await newStore(t)
+  const store = await openMigrated(t)
   const { log, before, erasures } = await newShop()
   await before()
   const offset = await erasures()

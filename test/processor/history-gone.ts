@@ -1,14 +1,10 @@
 /** What becomes of a partition whose log and tables no longer fit together, on any log. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { encodeRecord } from '../../services/log/codec.ts'
 import type { Log } from '../../services/log/log.ts'
-import { openEmbeddedStore } from '../../services/store/embedded.ts'
-import { migrate } from '../../services/store/migrate.ts'
 import type { Store } from '../../services/store/store.ts'
+import { openMigrated } from '../store/fixture.ts'
 import { readTables } from './fold-all.ts'
 import { startMember } from './members.ts'
 import { shopLog, shopStartMs } from './shop.ts'
@@ -45,17 +41,6 @@ async function foldOn(log: Log, store: Store): Promise<number> {
   return offset
 }
 
-async function newStore(t: TestContext): Promise<Store> {
-  const directory = mkdtempSync(join(tmpdir(), 'ebb-history-'))
-  const store = await openEmbeddedStore({ directory, database: 'ebb' })
-  t.after(async () => {
-    await store.close()
-    rmSync(directory, { recursive: true, force: true })
-  })
-  await migrate(store)
-  return store
-}
-
 /** Nothing is folded, nothing is written, and the sentence says these things. */
 async function refuses(log: Log, store: Store, code: string, says: readonly RegExp[]) {
   const before = await readTables(store)
@@ -67,7 +52,7 @@ async function refuses(log: Log, store: Store, code: string, says: readonly RegE
 
 export function historyGone(open: (t: TestContext) => Promise<Stage>): void {
   test('tables from an older backup: the log is folded again from there', async t => {
-    const [stage, store] = [await open(t), await newStore(t)]
+    const [stage, store] = [await open(t), await openMigrated(t)]
     const log = stage.log()
     await pour(log, 600)
     await foldOn(log, store)
@@ -89,7 +74,7 @@ export function historyGone(open: (t: TestContext) => Promise<Stage>): void {
   })
 
   test('retention passed the tables: it says how many records are gone, and stops', async t => {
-    const [stage, store] = [await open(t), await newStore(t)]
+    const [stage, store] = [await open(t), await openMigrated(t)]
     await pour(stage.log(), 300)
     await foldOn(stage.log(), store)
     await pour(stage.log(), 1_000)
@@ -102,7 +87,7 @@ export function historyGone(open: (t: TestContext) => Promise<Stage>): void {
   })
 
   test('a log that ends before the tables: it says how many records are gone, and stops', async t => {
-    const [stage, store] = [await open(t), await newStore(t)]
+    const [stage, store] = [await open(t), await openMigrated(t)]
     await pour(stage.log(), 700)
     await foldOn(stage.log(), store)
     await stage.makeAnew()
@@ -115,7 +100,7 @@ export function historyGone(open: (t: TestContext) => Promise<Stage>): void {
   })
 
   test('another log in the place of the one that was folded is refused', async t => {
-    const [stage, store] = [await open(t), await newStore(t)]
+    const [stage, store] = [await open(t), await openMigrated(t)]
     await pour(stage.log(), 300)
     await foldOn(stage.log(), store)
     await stage.makeAnew()

@@ -1,10 +1,7 @@
 /** A partition that goes away and comes back goes on from memory, and the tables end as if it had stayed. */
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { EbbError } from '../../services/base/errors.ts'
 import { decodeAlert, encodeRecord } from '../../services/log/codec.ts'
@@ -14,9 +11,8 @@ import { createState } from '../../services/processor/fold/state.ts'
 import { createFolded } from '../../services/processor/folded.ts'
 import { keepPartitions, keptMax, keptMsMax } from '../../services/processor/kept.ts'
 import type { Partition } from '../../services/processor/partition.ts'
-import { openEmbeddedStore } from '../../services/store/embedded.ts'
-import { migrate } from '../../services/store/migrate.ts'
 import type { Store } from '../../services/store/store.ts'
+import { openMigrated } from '../store/fixture.ts'
 import { foldAll, makeTopics, readTables } from './fold-all.ts'
 import { type Member, startMember } from './members.ts'
 import { seeded, shopLog, shopStartMs } from './shop.ts'
@@ -37,17 +33,6 @@ async function newShop(clicks: number): Promise<Log> {
       await log.append('clicks', partition, batch)
     }
   return log
-}
-
-async function newStore(t: TestContext): Promise<Store> {
-  const directory = mkdtempSync(join(tmpdir(), 'ebb-kept-'))
-  const store = await openEmbeddedStore({ directory, database: 'ebb' })
-  t.after(async () => {
-    await store.close()
-    rmSync(directory, { recursive: true, force: true })
-  })
-  await migrate(store)
-  return store
 }
 
 /** The tables after one processor folded all of the log without interruption; then they are empty again. */
@@ -92,7 +77,7 @@ async function endOf(log: Log, partition: number): Promise<number> {
 
 test('handed to and fro at random, lost or given back, the tables are those of one run', async t => {
   const log = await newShop(6_000)
-  const store = await newStore(t)
+  const store = await openMigrated(t)
   const expected = await uninterrupted(log, store)
   const random = seeded(seed)
   const members = [await startMember(log, store), await startMember(log, store)]
@@ -137,7 +122,7 @@ test('handed to and fro at random, lost or given back, the tables are those of o
 
 test('what another wrote meanwhile is folded again, and neither written nor told again', async t => {
   const log = await newShop(4_000)
-  const store = await newStore(t)
+  const store = await openMigrated(t)
   const expected = await uninterrupted(log, store)
   const written = new Set<string>()
   const counted: Store = {
@@ -174,7 +159,7 @@ test('what another wrote meanwhile is folded again, and neither written nor told
 
 test('tables that were set back are believed, not the memory', async t => {
   const log = await newShop(3_000)
-  const store = await newStore(t)
+  const store = await openMigrated(t)
   const expected = await uninterrupted(log, store)
   const [member, other] = [await startMember(log, store), await startMember(log, store)]
   t.after(() => Promise.all([member.stop(), other.stop()]))
@@ -198,7 +183,7 @@ test('a log with other records than those in memory is refused', async t => {
   const tick = encodeRecord({ kind: 'tick', atMs: shopStartMs, writer: 'another' })
   await other.append('clicks', 0, [{ key: null, value: tick }])
   let read = log.read
-  const store = await newStore(t)
+  const store = await openMigrated(t)
   const member = await startMember({ ...log, read: (...args) => read(...args) }, store)
   t.after(() => member.stop())
   await member.open(0)
@@ -223,7 +208,7 @@ test('lost in the middle of a herd of timers, it is read back', async t => {
   nowMs += 6 * 3_600_000
   const tick = encodeRecord({ kind: 'tick', atMs: nowMs, writer: 'test' })
   await log.append('clicks', 0, [{ key: null, value: tick }])
-  const store = await newStore(t)
+  const store = await openMigrated(t)
   const member = await startMember(log, store)
   t.after(() => member.stop())
   await member.open(0)
@@ -239,7 +224,7 @@ test('lost in the middle of a herd of timers, it is read back', async t => {
 
 test('a partition that failed is read back', async t => {
   const log = await newShop(2_000)
-  const store = await newStore(t)
+  const store = await openMigrated(t)
   let full = false
   const member = await startMember(log, {
     ...store,

@@ -1,8 +1,5 @@
 /** What comes behind the seals of an epoch is carried over, though tables or log take nothing for a while. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { EbbError } from '../../services/base/errors.ts'
 import { partitionOf } from '../../services/base/slot.ts'
@@ -14,31 +11,23 @@ import { startCarrying } from '../../services/rebuild/carry.ts'
 import { drainEpoch } from '../../services/rebuild/drain.ts'
 import { beginEpoch } from '../../services/rebuild/epochs.ts'
 import { openPresent, type Present } from '../../services/rebuild/present.ts'
-import { type EmbeddedStore, openEmbeddedStore } from '../../services/store/embedded.ts'
-import { migrate } from '../../services/store/migrate.ts'
 import type { Store } from '../../services/store/store.ts'
+import { openMigrated } from '../store/fixture.ts'
+import { kept } from './rebuilder.ts'
 
-const kept = { retentionMs: Number.POSITIVE_INFINITY, retentionBytes: Number.POSITIVE_INFINITY }
-const directory = mkdtempSync(join(tmpdir(), 'ebb-carry-'))
 const log = openMemoryLog({ clock: () => 0 })
-let store: EmbeddedStore
+const store = await openMigrated({ after })
 let first: Present
 let second: Present
 
 before(async () => {
-  store = await openEmbeddedStore({ directory, database: 'ebb' })
-  await migrate(store)
   await log.ensure('alerts', { partitions: 1, ...kept })
   first = await openPresent({ log, store }, 'clicks', { partitions: 1, ...kept })
   await beginEpoch(store, first, 'clicks', 2, 0)
   await drainEpoch({ ...parts(), ...first })
   second = await openPresent({ log, store }, 'clicks', { partitions: 1, ...kept })
 })
-after(async () => {
-  await log.close()
-  await store.close()
-  rmSync(directory, { recursive: true, force: true })
-})
+after(() => log.close())
 
 const parts = () => ({
   ...{ log, store, alertsTopic: 'alerts', alertsPartitions: 1, project: 'default' },

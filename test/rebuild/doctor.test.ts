@@ -1,8 +1,5 @@
 /** A growth that stopped before its end is named, with what to do. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { examineGrowth } from '../../services/doctor/growth.ts'
 import { examineRebuild } from '../../services/doctor/rebuild.ts'
@@ -11,21 +8,13 @@ import { drainEpoch } from '../../services/rebuild/drain.ts'
 import { beginEpoch } from '../../services/rebuild/epochs.ts'
 import { openPresent } from '../../services/rebuild/present.ts'
 import { keepRebuild, steps } from '../../services/rebuild/steps.ts'
-import { openEmbeddedStore } from '../../services/store/embedded.ts'
-import { migrate } from '../../services/store/migrate.ts'
-
-const kept = { retentionMs: Number.POSITIVE_INFINITY, retentionBytes: Number.POSITIVE_INFINITY }
+import { openMigrated } from '../store/fixture.ts'
+import { kept } from './rebuilder.ts'
 
 test('the doctor tells a growth that was begun from one that came to its end', async t => {
-  const directory = mkdtempSync(join(tmpdir(), 'ebb-doctor-'))
-  const store = await openEmbeddedStore({ directory, database: 'ebb' })
+  const store = await openMigrated(t)
   const log = openMemoryLog({ clock: () => 0 })
-  t.after(async () => {
-    await log.close()
-    await store.close()
-    rmSync(directory, { recursive: true, force: true })
-  })
-  await migrate(store)
+  t.after(() => log.close())
   await log.ensure('alerts', { partitions: 1, ...kept })
   const first = await openPresent({ log, store }, 'clicks', { partitions: 1, ...kept })
   assert.deepEqual(await examineGrowth(store), [])
@@ -42,13 +31,7 @@ test('the doctor tells a growth that was begun from one that came to its end', a
 })
 
 test('the doctor names a rebuild that is open, and what it holds up', async t => {
-  const directory = mkdtempSync(join(tmpdir(), 'ebb-doctor-'))
-  const store = await openEmbeddedStore({ directory, database: 'ebb' })
-  t.after(async () => {
-    await store.close()
-    rmSync(directory, { recursive: true, force: true })
-  })
-  await migrate(store)
+  const store = await openMigrated(t)
   assert.deepEqual(await examineRebuild(store), [])
   const rebuild = { epoch: 1, topic: 'e1.clicks', partitions: 1, from: 0, points: [], tables: {} }
   const levels: string[] = []

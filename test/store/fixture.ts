@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type EmbeddedStore, openEmbeddedStore } from '../../services/store/embedded.ts'
+import { migrate } from '../../services/store/migrate.ts'
 
 /** A directory for the engine and how to open it; one at a time in a process. */
 export function temporaryEngine() {
@@ -11,6 +12,20 @@ export function temporaryEngine() {
     open: (): Promise<EmbeddedStore> => openEmbeddedStore({ directory, database: 'ebb' }),
     remove: () => rmSync(directory, { recursive: true, force: true }),
   }
+}
+
+/** Ebb's tables, empty; gone behind the test whose context `scope` is, or with `{ after }` of node:test behind the file. */
+export async function openMigrated(scope: {
+  after(work: () => Promise<void>): void
+}): Promise<EmbeddedStore> {
+  const { open, remove } = temporaryEngine()
+  const store = await open()
+  scope.after(async () => {
+    await store.close()
+    remove()
+  })
+  await migrate(store)
+  return store
 }
 
 /** For `assert.rejects`: an EbbError of this code whose message fits. */
