@@ -1,5 +1,6 @@
 /** Growth of a project on servers while its collectors and processors run: what `ebb grow` does. */
 import { pause, wallClock } from '../base/time.ts'
+import type { Log } from '../log/log.ts'
 import type { Claim } from '../rebuild/claim.ts'
 import { sealEpoch, untilDrained } from '../rebuild/drain.ts'
 import { beginEpoch, isDrained, makeTopic } from '../rebuild/epochs.ts'
@@ -8,12 +9,15 @@ import { lookIntervalMs } from '../rebuild/watch.ts'
 import { placesOf, type Servers } from './servers.ts'
 import { retentionMsDefault } from './system.ts'
 
+/** What grows, and where. */
+type Grown = Pick<Servers, 'store' | 'project' | 'clicks'> & { readonly log: Log }
+
 /**
  * Makes the new topic, tells the collectors by the table, gives them time, seals the old partitions, and waits
  * until they are drained. May be repeated: what was begun before goes on where it stopped.
  */
 export async function growServers(
-  servers: Servers,
+  servers: Grown,
   wanted: number,
   claim: Claim,
   tell: (sentence: string) => void,
@@ -39,7 +43,7 @@ export async function growServers(
 
 /** The topic first: who hears of the epoch finds it. */
 async function begin(
-  { log, store, clicks }: Servers,
+  { log, store, clicks }: Grown,
   firstTopic: string,
   wanted: number,
   claim: Claim,

@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict'
 import { afterEach, before, describe, test } from 'node:test'
 import { EbbError } from '../../services/base/errors.ts'
+import { growServers } from '../../services/control/growth.ts'
+import { openMemoryLog } from '../../services/log/memory.ts'
 import { type Claim, takeClaim, underClaim } from '../../services/rebuild/claim.ts'
 import { beginEpoch, readEpochs } from '../../services/rebuild/epochs.ts'
 import type { Store } from '../../services/store/store.ts'
 import { createPulse } from '../webhooks/fixture.ts'
-import { createRebuilders, siteOf } from './rebuilder.ts'
+import { createRebuilders, kept, siteOf } from './rebuilder.ts'
 
 const { open } = createRebuilders()
 const claims: Claim[] = []
@@ -126,5 +128,19 @@ describe('a growth that slept', () => {
     const other = () => grow(8, claim, async () => {})
     await assert.rejects(grow(4, undefined, other), /is in epoch 1 now, by another command/)
     assert.deepEqual(await epochs(), ['0 clicks 2', '1 e1.clicks 8'])
+  })
+
+  test('seals nothing behind the loss of its claim', async () => {
+    const log = openMemoryLog({ clock: () => 0 })
+    await log.ensure('clicks', { partitions: 2, ...kept })
+    const claim = await take('the sleeper')
+    await age(21)
+    const clicks = { epoch: 1, topic: 'e1.clicks', partitions: 8, previous: first }
+    const servers = { log, store, project: 'default', clicks }
+    await assert.rejects(
+      growServers(servers, 8, claim, () => {}, stopping),
+      isLost,
+    )
+    assert.equal((await log.bounds('clicks', 0)).endOffset, 0)
   })
 })
