@@ -113,6 +113,33 @@ for (const [database, ttl, sentence] of [
     )
   })
 
+test('the tables are replicated: they would not follow the exchange', async () => {
+  const project = await open('ebb_replicas')
+  const { store } = project
+  const [row] = await store.query<{ sql: string }>(
+    "SELECT create_table_query AS sql FROM system.tables WHERE database = currentDatabase() AND name = 'users'",
+  )
+  await store.command('RENAME TABLE users TO users_before')
+  // Attached it asks for no Keeper, which dropped it would.
+  await store.command(
+    row!.sql
+      .replace(
+        /^CREATE TABLE \S+/,
+        "ATTACH TABLE users UUID '00000000-0000-4000-8000-000000000001'",
+      )
+      .replace('ReplacingMergeTree(', "ReplicatedReplacingMergeTree('/users', 'one', "),
+  )
+  await refuses(
+    project,
+    () => rebuild(project),
+    /The tables are replicated/,
+    async () => {
+      await store.command('EXCHANGE TABLES users AND users_before')
+      await store.command('DETACH TABLE users_before')
+    },
+  )
+})
+
 test('a growth is not at its end', async () => {
   const project = await open('ebb_growing')
   const { log, store } = project
@@ -267,6 +294,24 @@ describe('alerts wait for a hole in the clicks', () => {
       /No click could come in .* give the same command again/,
       async () => {
         assert.equal(await readOpenRebuild(project.store), undefined)
+        await pass(project)
+      },
+    )
+  })
+
+  test('when it was begun, and its clicks are still to be put in order', async () => {
+    const project = await openGuarded('ebb_hole_behind')
+    const first = await present(project, partitions)
+    const calls = callsOf(project)
+    await calls.beginRebuild({ files: false })
+    await append(project, first, clickAfter(project, 90))
+    await foldAll(project, first)
+    await refuses(
+      project,
+      () => calls.rebuild(),
+      /No click could come in/,
+      async () => {
+        assert.equal((await readOpenRebuild(project.store))?.step, 'staging')
         await pass(project)
       },
     )
