@@ -214,9 +214,10 @@ test('lost in the middle of a herd of timers, it is read back', async t => {
   await member.open(0)
   await member.feed(0, 6_000)
   await member.feed(0, 1, 1)
-  assert.equal(await member.open(0), 6_000)
+  // No progress is written in the middle of a record.
+  assert.equal(await member.open(0), 0)
   assert.deepEqual(member.from, ['tables', 'tables'])
-  await member.feed(0, 1)
+  await member.feed(0, 6_001)
   await member.giveBack(0)
   const [sessions] = await store.query('SELECT countIf(final) AS closed FROM sessions FINAL')
   assert.deepEqual(sessions, { closed: '6000' })
