@@ -60,8 +60,18 @@ export function serversOf(flags: ServerFlags): ServerOptions {
   const { clickhouseUser, clickhousePassword, project, partitions } = flags
   return {
     kafka: parseBrokers(kafka),
-    ...{ clickhouse, clickhouseUser, clickhousePassword, project, partitions },
+    clickhouse: checkUrl(clickhouse),
+    ...{ clickhouseUser, clickhousePassword, project, partitions },
   }
+}
+
+function checkUrl(text: string): string {
+  const scheme = URL.canParse(text) ? new URL(text).protocol : ''
+  if (scheme === 'http:' || scheme === 'https:') return text
+  throw new EbbError(
+    'badInput',
+    `${text} is no address of ClickHouse's HTTP interface: give it whole, as in ${clickhouseDefault}.`,
+  )
 }
 
 /** The addresses of brokers from `host:port,host:port`. */

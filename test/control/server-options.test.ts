@@ -32,3 +32,12 @@ test('a command with one address has the other, the user and the project by defa
     kafka: ['10.0.0.5:9092', '10.0.0.6:9092'],
   })
 })
+
+test('an address of ClickHouse without its scheme is refused with what it should look like', () => {
+  for (const address of ['127.0.0.1:8123', 'localhost:8123', 'tcp://localhost:9000', ''])
+    assert.throws(() => serversBy(true, '--clickhouse', address), {
+      code: 'badInput',
+      message: `${address} is no address of ClickHouse's HTTP interface: give it whole, as in http://127.0.0.1:8123.`,
+    })
+  assert.equal(serversBy(true, '--clickhouse', 'https://ch:8443').clickhouse, 'https://ch:8443')
+})
