@@ -71,7 +71,7 @@ function createProgram(): Command {
     .helpOption(false)
     .action(() => print(pipeHelp))
   addProjectCommands(program, wholeNumber(0, 4095), print)
-  addServices(program, wholeNumber(0, 65_535), print)
+  addServices(program, wholeNumber, print)
   return program
 }
 

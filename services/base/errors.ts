@@ -3,20 +3,24 @@
  * happens next. A bug is not one of these: it throws an AssertionError and ends the process.
  */
 
+/** `next` stands behind the message where a command ends with it: what a service does next it says itself. */
 const errorTable = {
-  offsetGone: { retriable: false, next: 'Ebb stops this partition; it never jumps over records.' },
+  offsetGone: { retriable: false, next: 'Ebb goes no further there; it never jumps over records.' },
   topicMissing: { retriable: false, next: 'Create the topic, or check the name.' },
-  topicMismatch: { retriable: false, next: 'Ebb stops this partition and changes nothing.' },
-  logFull: { retriable: true, next: 'Nothing was acknowledged; free some space and try again.' },
-  logBusy: { retriable: true, next: 'Nothing was acknowledged; send it again a little later.' },
+  topicMismatch: { retriable: false, next: 'Ebb goes no further there, and changes nothing.' },
+  logFull: {
+    retriable: true,
+    next: 'The command has ended: make room, and give it again.',
+  },
+  logBusy: { retriable: true, next: 'The command has ended: give it again a little later.' },
   logUnreachable: {
     retriable: true,
-    next: 'It may be there or not; send it again, ids unchanged.',
+    next: 'The command has ended: give it again when Kafka answers.',
   },
-  logRejected: { retriable: false, next: 'Nothing was taken; the broker would refuse it again.' },
+  logRejected: { retriable: false, next: 'The broker would refuse the same again.' },
   batchUnreadable: {
     retriable: false,
-    next: 'Ebb stops this partition; it never jumps over records.',
+    next: 'Ebb goes no further there; it never jumps over records.',
   },
   partitionLost: {
     retriable: false,
@@ -38,14 +42,18 @@ const errorTable = {
     retriable: false,
     next: 'What was begun stands: see ebb doctor, and give the command again where it is still needed.',
   },
-  storeRefused: { retriable: true, next: 'Ebb keeps the data and tries again.' },
+  storeRefused: {
+    retriable: true,
+    next: 'The command has ended: give it again when ClickHouse answers.',
+  },
   storeRejected: {
     retriable: false,
     next: 'The same would fail again until somebody mends the cause.',
   },
   secretKeyMissing: { retriable: false, next: 'Put the key file back, or remove the endpoints.' },
   secretKeyWrong: { retriable: false, next: 'Put back the key file that belongs to these tables.' },
-  badInput: { retriable: false, next: 'Mend the input and try again; nothing was changed.' },
+  badInput: { retriable: false, next: 'Nothing was changed.' },
+  importEnded: { retriable: false, next: 'What it had appended before stands.' },
 } as const
 
 export type ErrorCode = keyof typeof errorTable

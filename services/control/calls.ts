@@ -210,7 +210,7 @@ function clicksCalls(project: Project) {
       records: { key: string | null; value: string | null }[]
     }): Promise<number> {
       if ((await readStanding(store, clicksTopic)).live)
-        throw new EbbError('badInput', 'The project went live while the import ran.')
+        throw new EbbError('importEnded', 'The project went live while the import ran.')
       const records = input.records.map(({ key, value }) => ({
         key,
         value: value === null ? null : Buffer.from(value, 'base64'),

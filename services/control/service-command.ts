@@ -28,12 +28,19 @@ const services: Record<ServiceName, { summary: string; port: number; healthPort:
   web: { summary: 'the page', port: 4280, healthPort: 4290 },
 }
 
+/** Reads a number of an option, or refuses it in a sentence. */
+type WholeNumber = (low: number, high: number) => (text: string) => number
+
+const portMax = 65_535
+/** Each has a port of its own for its health, and takes memory as a machine of its own would. */
+const workersMax = 64
+
 export function addServices(
   program: Command,
-  portNumber: (text: string) => number,
+  wholeNumber: WholeNumber,
   print: (text: string) => void,
 ): void {
-  for (const name of serviceNames) addService(program, name, portNumber, print)
+  for (const name of serviceNames) addService(program, name, wholeNumber, print)
   program
     .command('clickhouse')
     .description('the ClickHouse engine of this package as a server, for machines that have none')
@@ -41,7 +48,7 @@ export function addServices(
       new Option('--sql-port <port>', 'of the ClickHouse HTTP interface')
         .default(8123)
         .env('EBB_SQL_PORT')
-        .argParser(portNumber),
+        .argParser(wholeNumber(0, portMax)),
     )
     .action(async (_options: unknown, command: Command) => {
       const { data = './data-clickhouse', sqlPort } = command.optsWithGlobals<{
@@ -56,10 +63,11 @@ export function addServices(
 function addService(
   program: Command,
   name: ServiceName,
-  portNumber: (text: string) => number,
+  wholeNumber: WholeNumber,
   print: (text: string) => void,
 ): void {
   const { summary, port, healthPort } = services[name]
+  const portNumber = wholeNumber(0, portMax)
   const option = (flag: string, text: string, variable: string, otherwise: string | number) =>
     new Option(flag, text).env(variable).default(otherwise)
   const command = addServerOptions(program.command(name), true)
@@ -84,7 +92,9 @@ function addService(
   if (name === 'webhooks') command.addOption(keysOption())
   if (name === 'processor')
     command.addOption(
-      option('--workers <number>', 'processes of this machine', 'EBB_WORKERS', 1).argParser(Number),
+      option('--workers <number>', 'processes of this machine', 'EBB_WORKERS', 1).argParser(
+        wholeNumber(1, workersMax),
+      ),
     )
   command.action(async (_options: unknown, action: Command) => {
     const flags = action.optsWithGlobals<ServiceFlags>()
