@@ -4,7 +4,7 @@ import { EbbError } from '../base/errors.ts'
 import type { Fault } from '../base/faults.ts'
 import { every } from '../base/time.ts'
 import { type KafkaLog, openKafkaLog } from '../log/kafka.ts'
-import { openPresent, type Present } from '../rebuild/present.ts'
+import { openPresent, openTopic, type Present } from '../rebuild/present.ts'
 import { migrate } from '../store/migrate.ts'
 import { openServerStore } from '../store/server.ts'
 import type { Store } from '../store/store.ts'
@@ -87,7 +87,7 @@ export async function openServers(options: ServerOptions, logger: Logger): Promi
       retentionMs: retentionMsDefault,
       retentionBytes,
     })
-    const alertsPartitions = await log.ensure(alertsTopic, {
+    const alertsPartitions = await openTopic({ log, store }, alertsTopic, {
       partitions: clicks.partitions,
       retentionMs: alertsRetentionMs,
       retentionBytes,

@@ -3,7 +3,7 @@
  * and ClickHouse, then as the service says of itself.
  */
 import type { Logger } from 'pino'
-import { isWaitedFor } from '../base/errors.ts'
+import { EbbError, isWaitedFor } from '../base/errors.ts'
 import { type Fault, faultBook } from '../base/faults.ts'
 import { type HealthDoor, serveHealth } from '../base/health.ts'
 import { type Metrics, watchHealth } from '../base/metrics.ts'
@@ -55,18 +55,22 @@ export async function openServiceDoor(
   }
 }
 
-/** Both, as soon as they answer and take what a service needs; undefined when it is to stop before. */
+/**
+ * Both, as soon as they answer, take what a service needs and pass what it asks of them; undefined when it is to stop
+ * before.
+ */
 export async function reachServers(
   options: ServerOptions,
   logger: Logger,
   waits: (what: string) => void,
   stopping: AbortSignal,
+  examine: (servers: Servers) => Promise<void>,
 ): Promise<Servers | undefined> {
   for (let attempt = 1; !stopping.aborted; attempt++) {
     try {
-      return await openForService(options, logger)
+      return await openForService(options, logger, examine)
     } catch (error) {
-      if (!isWaitedFor(error)) throw error
+      if (!isWaitedFor(error) && !isOtherLog(error)) throw error
       logger.warn(
         { err: error, attempt },
         'the service waits for its servers; they are tried again',
@@ -78,10 +82,20 @@ export async function reachServers(
   return undefined
 }
 
-async function openForService(options: ServerOptions, logger: Logger): Promise<Servers> {
+/** Whoever brings the right log back need not start the services again. */
+function isOtherLog(error: unknown): error is EbbError {
+  return error instanceof EbbError && error.code === 'topicMismatch'
+}
+
+async function openForService(
+  options: ServerOptions,
+  logger: Logger,
+  examine: (servers: Servers) => Promise<void>,
+): Promise<Servers> {
   const servers = await openServers(options, logger)
   try {
     await keepFirstSettings(servers.store, liveSettings)
+    await examine(servers)
     return servers
   } catch (error) {
     await servers.close()

@@ -8,6 +8,7 @@ import { createMetrics, type Metrics } from '../base/metrics.ts'
 import { after, random, steadyClock, wallClock } from '../base/time.ts'
 import { startCollector } from '../collector/collector.ts'
 import { collectorMeter } from '../collector/meter.ts'
+import { refuseOtherLog } from '../processor/log-fault.ts'
 import { type ProcessorMeter, processorMeter } from '../processor/meter.ts'
 import { whatNext } from '../processor/persist.ts'
 import { type Processor, startProcessor } from '../processor/processor.ts'
@@ -85,7 +86,15 @@ async function start(
   stops.push(() => stopping.abort())
   print(`ebb ${service} looks for its servers.`)
   print(`  health   ${door.url}/readyz, ${door.url}/metrics`)
-  const servers = await reachServers(options, logger, door.waits, stopping.signal)
+  const servers = await reachServers(
+    options,
+    logger,
+    door.waits,
+    stopping.signal,
+    async ({ log, store, clicks }) => {
+      if (service === 'collector') await refuseOtherLog({ log, store, topic: clicks.topic })
+    },
+  )
   if (!servers) return
   stops.push(() => servers.close())
   const running = await starters[service]({ servers, options, logger, metrics, stops })

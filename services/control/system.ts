@@ -10,12 +10,13 @@ import type { Metrics } from '../base/metrics.ts'
 import { every, random, steadyClock, wallClock } from '../base/time.ts'
 import { openEmbeddedLog } from '../log/embedded.ts'
 import type { LocalLog } from '../log/local.ts'
+import { refuseOtherLog } from '../processor/log-fault.ts'
 import { processorMeter } from '../processor/meter.ts'
 import { whatNext } from '../processor/persist.ts'
 import { type Processor, startProcessor } from '../processor/processor.ts'
 import { drainEpoch, untilDrained } from '../rebuild/drain.ts'
 import { beginEpoch } from '../rebuild/epochs.ts'
-import { openPresent, type Present, readChain } from '../rebuild/present.ts'
+import { openPresent, openTopic, type Present, readChain } from '../rebuild/present.ts'
 import { continueRebuild, originOf, type Site } from '../rebuild/rebuild.ts'
 import { shadowNameOf, tablesOf } from '../rebuild/shadow.ts'
 import { isRevocable, readOpenRebuild } from '../rebuild/steps.ts'
@@ -178,13 +179,14 @@ async function openGround(
   }
   const topic = { partitions: options.partitions, ...retention }
   const found = await openPresent({ log, store }, firstClicksTopic, topic)
-  const alertsPartitions = await log.ensure(alertsTopic, {
+  const alertsPartitions = await openTopic({ log, store }, alertsTopic, {
     ...retention,
     partitions: found.partitions,
     retentionMs: alertsRetentionMs,
   })
   await endRebuild({ options, log, store, clicks: found, alertsPartitions })
   const clicks = await openPresent({ log, store }, firstClicksTopic, topic)
+  await refuseOtherLog({ log, store, topic: clicks.topic })
   await keepFirstSettings(store, options.settings)
   stops.push(
     every(retentionIntervalMs, () => {

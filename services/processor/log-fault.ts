@@ -1,6 +1,7 @@
 /** Whether a log is still the one that was folded, and still has what comes next. */
 import { EbbError } from '../base/errors.ts'
 import type { Log } from '../log/log.ts'
+import type { Store } from '../store/store.ts'
 import { recordHash } from './folded.ts'
 import type { Place } from './rows.ts'
 
@@ -13,7 +14,7 @@ export interface LogPlace {
 /** Why one cannot go on from there: an error that says what is missing and what an operator can do. */
 export async function findFault(
   { log, topic }: { readonly log: Log; readonly topic: string },
-  { partition }: Place,
+  { partition }: Pick<Place, 'partition'>,
   { nextOffset, lastHash }: LogPlace,
 ): Promise<EbbError | undefined> {
   const where = `${topic} partition ${partition}`
@@ -23,6 +24,27 @@ export async function findFault(
   if (lastHash === '' || nextOffset === startOffset) return undefined
   const [last] = await log.read(topic, partition, nextOffset - 1, 1)
   return last && recordHash(last) !== lastHash ? another(where, nextOffset - 1) : undefined
+}
+
+/** Throws when the log is not the one that the tables come from: what is taken there would never be folded. */
+export async function refuseOtherLog({
+  log,
+  store,
+  topic,
+}: {
+  readonly log: Log
+  readonly store: Store
+  readonly topic: string
+}): Promise<void> {
+  const rows = await store.query<{ partition: number; next_offset: string; last_hash: string }>(
+    'SELECT partition, next_offset, last_hash FROM progress FINAL WHERE topic = {topic:String}',
+    { topic },
+  )
+  const faults = rows.map(({ partition, next_offset, last_hash }) => {
+    const at = { nextOffset: Number(next_offset), lastHash: last_hash }
+    return findFault({ log, topic }, { partition: Number(partition) }, at)
+  })
+  for (const fault of await Promise.all(faults)) if (fault?.code === 'topicMismatch') throw fault
 }
 
 function expired(where: string, nextOffset: number, startOffset: number): EbbError {

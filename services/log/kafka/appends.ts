@@ -39,6 +39,8 @@ interface Lane {
   readonly waiting: Waiting[]
   busy: boolean
   numbering: Numbering
+  /** The partition was cut short or made anew: from then on nothing is sent there, or it would soon look whole again. */
+  refusal: EbbError | undefined
 }
 
 export interface Appends {
@@ -67,6 +69,7 @@ export function openAppends(topic: Target, load: Load): Appends {
     for (const waiting of group) if (!inTime.includes(waiting)) waiting.reject(late(topic.name))
     if (inTime.length === 0) return
     try {
+      if (lane.refusal) throw lane.refusal
       let offset = await produceAll(topic, partition, lane.numbering, inTime.flatMap(recordsOf))
       for (const { records, resolve } of inTime) {
         resolve(offset)
@@ -75,6 +78,7 @@ export function openAppends(topic: Target, load: Load): Appends {
     } catch (error) {
       // Another object: a request that was given up may still come back and count on.
       lane.numbering = newNumbering(lane.numbering.endOffset)
+      if (error instanceof EbbError && error.code === 'topicMismatch') lane.refusal = error
       for (const { reject } of inTime) reject(error)
     }
   }
@@ -99,7 +103,7 @@ export function openAppends(topic: Target, load: Load): Appends {
 }
 
 function newLane(): Lane {
-  return { waiting: [], busy: false, numbering: newNumbering(0) }
+  return { waiting: [], busy: false, numbering: newNumbering(0), refusal: undefined }
 }
 
 function recordsOf({ records }: Waiting): readonly NewRecord[] {
