@@ -8,6 +8,13 @@ const { join } = require('node:path')
 // A waiting ClickHouse query holds a thread of libuv's pool; with the usual 4 the disk would wait for it.
 process.env.UV_THREADPOOL_SIZE ||= '16'
 
+// Whoever was started by another ebb ends in order when that one dies: nobody would watch it, and the next could not
+// have its ports and partitions.
+if (process.connected) {
+  process.channel.unref()
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
+}
+
 const major = Number(process.versions.node.split('.')[0])
 if (major >= 24) {
   // node:sqlite is marked experimental; its warning is no news for a user of Ebb.
@@ -29,7 +36,8 @@ if (major >= 24) {
     process.exit(1)
   }
   const { spawn } = require('node:child_process')
-  const child = spawn(newer, [__filename, ...process.argv.slice(2)], { stdio: 'inherit' })
+  const stdio = ['inherit', 'inherit', 'inherit', 'ipc']
+  const child = spawn(newer, [__filename, ...process.argv.slice(2)], { stdio })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)))
 }

@@ -122,6 +122,9 @@ function serviceOptions(service: ServiceName, flags: ServiceFlags) {
 /** So long after its death a worker is started again: a fault that lasts must not spin. */
 const restartDelayMs = 1_000
 
+/** Between the health ports of two workers: right behind the first one are those of the other services. */
+const workerPortStep = 10
+
 /** Several processors on one machine: each a process of its own, started again when it dies. */
 async function runWorkers(flags: ServiceFlags, print: (text: string) => void): Promise<void> {
   const logger = createLogger()
@@ -131,12 +134,16 @@ async function runWorkers(flags: ServiceFlags, print: (text: string) => void): P
     const environment = {
       ...process.env,
       EBB_WORKERS: '1',
-      EBB_HEALTH_PORT: String(flags.healthPort + worker),
+      // 0 is any free one, for each of them.
+      EBB_HEALTH_PORT: String(flags.healthPort && flags.healthPort + worker * workerPortStep),
     }
     // Flags would win over the environment: the worker gets all but these two.
     const args = withoutFlags(process.argv.slice(2), ['--workers', '--health-port'])
     const door = new URL('../ebb.cjs', import.meta.url).pathname
-    const child = spawn(process.execPath, [door, ...args], { stdio: 'inherit', env: environment })
+    const child = spawn(process.execPath, [door, ...args], {
+      stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+      env: environment,
+    })
     running.add(child)
     child.on('exit', (code, signal) => {
       running.delete(child)
