@@ -34,7 +34,8 @@ export function faultBook<Part>(clock: () => number = wallClock): FaultBook<Part
 }
 
 /** What follows on what nobody can mend while Ebb runs. */
-export const untilRestart = 'Ebb goes on with it at the next start, and leaves nothing out.'
+export const untilRestart =
+  'Ebb leaves nothing out: it goes on there only after a restart, and only if nothing is missing then.'
 
 /** On one line. */
 export function faultText({ what, sinceMs, next }: Fault): string {

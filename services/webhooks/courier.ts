@@ -11,6 +11,7 @@
  */
 
 import { assert } from '../base/errors.ts'
+import { type Fault, faultBook, untilRestart } from '../base/faults.ts'
 import { after, pause } from '../base/time.ts'
 import type { AlertRecord } from '../log/record.ts'
 import type { EndpointBook } from './book.ts'
@@ -61,6 +62,8 @@ export interface Courier {
   forget(partition: number): void
   all(): Iterable<Delivery>
   size(): number
+  /** Of endpoints with deliveries that stand until a restart: one for each, however many stand. */
+  faults(): Fault[]
   ofAlert(alertId: string): Iterable<Delivery>
   /** Begins no attempt any more; resolves when those under way are stored. */
   stop(): Promise<void>
@@ -95,6 +98,9 @@ export function createCourier(options: {
   const { clock, logger, write, book } = options
   const waitMsMax = 2 * Math.max(...options.scheduleMs)
   const byAlert = new Map<string, Set<Delivery>>()
+  /** What failed as nothing should, by its error. */
+  const standing = new Map<Delivery, Error>()
+  const faults = faultBook<string>(options.wallClock)
   const lanes = createLanes<Delivery>({ ...options, run })
   let stopping = false
   let unstored = 0
@@ -116,6 +122,19 @@ export function createCourier(options: {
     const siblings = byAlert.get(alertId)
     siblings?.delete(delivery)
     if (siblings?.size === 0) byAlert.delete(alertId)
+    if (standing.delete(delivery)) tellStanding(delivery.row.endpoint_id)
+  }
+
+  function tellStanding(endpointId: string): void {
+    const there = [...standing].filter(([{ row }]) => row.endpoint_id === endpointId)
+    const [first] = there
+    if (!first) {
+      faults.end(endpointId)
+      return
+    }
+    const [{ row }, error] = first
+    const what = `Deliveries to endpoint ${endpointId} stand, ${there.length} in number, the first of message ${row.message_id}`
+    faults.tell(endpointId, `${what}: ${error.message}`, untilRestart)
   }
 
   function release(delivery: Delivery): void {
@@ -158,14 +177,18 @@ export function createCourier(options: {
     delivery.phase = 'running'
     const place = Promise.withResolvers<void>()
     delivery.ending = tryOnce(delivery, place.resolve)
-      .catch(error =>
-        logger.error(
-          { err: error, message: delivery.row.message_id },
-          'A delivery stands until restart.',
-        ),
-      )
+      .catch(error => stand(delivery, error))
       .finally(place.resolve)
     return place.promise
+  }
+
+  function stand(delivery: Delivery, error: Error): void {
+    const { message_id: message, endpoint_id: endpoint } = delivery.row
+    logger.error({ err: error, message }, 'A delivery stands until restart.')
+    // Another process goes on with it.
+    if (options.isLost(delivery.message.partition)) return
+    standing.set(delivery, error)
+    tellStanding(endpoint)
   }
 
   async function tryOnce(delivery: Delivery, freePlace: () => void): Promise<void> {
@@ -237,6 +260,7 @@ export function createCourier(options: {
       for (const deliveries of byAlert.values()) count += deliveries.size
       return count
     },
+    faults: faults.all,
     ofAlert: alertId => byAlert.get(alertId) ?? [],
     async stop() {
       stopping = true

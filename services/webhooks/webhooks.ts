@@ -50,7 +50,7 @@ export interface Webhooks {
   readonly counts: Readonly<Counts>
   /** Where each partition of the alerts topic is read next: all before has its deliveries. */
   readPositions(): ReadonlyMap<number, number>
-  /** Of partitions of the alerts topic that are read no further. */
+  /** Of partitions of the alerts topic that are read no further, and of deliveries that stand. */
   faults(): Fault[]
   /** Deliveries that have not ended. */
   openDeliveries(): number
@@ -127,7 +127,7 @@ export async function startWebhooks(options: {
   return {
     counts: outbox.counts,
     readPositions: outbox.positions,
-    faults: outbox.faults,
+    faults: () => [...outbox.faults(), ...courier.faults()],
     openDeliveries: courier.size,
     changed: book.changed,
     stop,

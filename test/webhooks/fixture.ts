@@ -102,9 +102,9 @@ interface Logged {
 export const logged: Logged[] = []
 const loggedPulse = createPulse()
 
-/** The first error that was logged, when there is one. */
-export function errorLogged(): Promise<Logged> {
-  return loggedPulse.until(() => logged.find(({ level }) => level === 'error'))
+/** The first error that was logged, or a later one, when there are so many. */
+export function errorLogged(count = 1): Promise<Logged> {
+  return loggedPulse.until(() => logged.filter(({ level }) => level === 'error')[count - 1])
 }
 
 function logAs(level: string): (fields: object, text: string) => void {

@@ -197,6 +197,31 @@ test('an insert that was refused after it was stored is made again, and counts o
   assert.equal(hits.length, 2)
 })
 
+test('deliveries that stand until a restart are a fault, one for each endpoint, for as long as they are held', async () => {
+  await hook()
+  const store: Data['store'] = {
+    ...data.store,
+    async insert(table, rows) {
+      if (table === 'deliveries' && rows.some(row => (row as DeliveryRow).attempt === 1))
+        throw new Error('nobody thought of this')
+      await data.store.insert(table, rows)
+    },
+  }
+  const webhooks = await run({ store })
+  await append(log, alert(first), alert(second))
+  await errorLogged(2)
+  const [fault, ...more] = webhooks.faults()
+  assert.equal(more.length, 0)
+  assert.match(
+    fault!.what,
+    /^Deliveries to endpoint \S+ stand, 2 in number, the first of message m-/,
+  )
+  assert.match(fault!.what, /nobody thought of this$/)
+  assert.match(fault!.next, /only after a restart/)
+  await webhooks.stop()
+  assert.deepEqual(webhooks.faults(), [])
+})
+
 test('progress is stored after the deliveries that it passes', async () => {
   await hook()
   const order: string[] = []
