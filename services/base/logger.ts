@@ -13,3 +13,19 @@ export function createLogger(): Logger {
     )
   return pino({ level, base: null }, pino.destination({ dest: 2, sync: true }))
 }
+
+interface Line {
+  readonly msg: string
+  readonly err?: { readonly message: string }
+}
+
+/** Of a command: what a service would log is a sentence among its own, unless EBB_LOG_LEVEL asks for the log. */
+export function createSpokenLogger(tell: (sentence: string) => void): Logger {
+  if (process.env.EBB_LOG_LEVEL) return createLogger()
+  const write = (line: string) => {
+    const { msg, err } = JSON.parse(line) as Line
+    const sentence = msg.charAt(0).toUpperCase() + msg.slice(1).replace(/\.$/, '')
+    tell(err ? `${sentence}: ${err.message}` : `${sentence}.`)
+  }
+  return pino({ level: 'warn', base: null }, { write })
+}

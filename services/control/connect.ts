@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { EbbError } from '../base/errors.ts'
-import { createLogger } from '../base/logger.ts'
+import { createSpokenLogger } from '../base/logger.ts'
 import { type ProjectCalls, projectCalls } from './calls.ts'
 import { claimKind, kindOf, openingOf } from './kind.ts'
 import { dropLock, isAnswered, readLock, takeLock } from './lock.ts'
@@ -91,7 +91,7 @@ async function openDirectory(directory: string, partitions: number): Promise<Con
       ...opening,
       directory,
       partitions,
-      logger: createLogger(),
+      logger: createSpokenLogger(tell),
       retentionMs: retentionMsDefault,
       delivers: false,
       tell,

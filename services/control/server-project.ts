@@ -4,7 +4,7 @@
  */
 import { hostname } from 'node:os'
 import { EbbError } from '../base/errors.ts'
-import { createLogger } from '../base/logger.ts'
+import { createSpokenLogger } from '../base/logger.ts'
 import { pause, steadyClock, wallClock } from '../base/time.ts'
 import { type Claim, takeClaim, underClaim } from '../rebuild/claim.ts'
 import { untilDrained } from '../rebuild/drain.ts'
@@ -39,15 +39,15 @@ export interface ServerProjectOptions extends ServerOptions {
 }
 
 const pollIntervalMs = 100
-/** From here on a person should know what the command waits for. */
-const patienceMs = 3_000
+/** A processor that is well has flushed by then, also a busy one; longer, a person should know what is waited for. */
+const patienceMs = 10_000
 /** Longer than another processor takes to notice that one died, and to go on. */
 const standstillMsMax = 30_000
 
 export async function openServerProject(
   options: ServerProjectOptions,
 ): Promise<{ readonly project: Project; close(): Promise<void> }> {
-  const logger = createLogger()
+  const logger = createSpokenLogger(options.tell)
   if (!options.makes) await requireProject(options, logger)
   const servers = await openServers(options, logger)
   const { log, store, project, clicks } = servers

@@ -83,7 +83,7 @@ async function requestTopic(
     if (replicationFactor < replicasMax)
       endpoint.logger.warn(
         { topic: name, replicationFactor },
-        'A topic was made with few replicas: not more brokers are up.',
+        `Topic ${name} was made with ${replicationFactor} of ${replicasMax} replicas: no more brokers are up.`,
       )
   } finally {
     await close()
