@@ -1,7 +1,7 @@
 /** What the last audit found. */
 import { readLastAudit } from '../audit/keep.ts'
 import type { Store } from '../store/store.ts'
-import { type Check, durationText, ok, warn, wrong } from './check.ts'
+import { type Check, countText, durationText, ok, warn, wrong } from './check.ts'
 
 /** It is made once a day. */
 const ageMsMax = 3 * 86_400_000
@@ -19,7 +19,7 @@ export async function examineAudit(
     return differing.map(({ kind, differences, examples }) =>
       wrong(
         area,
-        `${differences} differences in ${kind}, ${durationText(ageMs)} ago; the first: ${examples[0]}. See ebb audit.`,
+        `${countText(differences, 'difference')} in ${kind}, ${durationText(ageMs)} ago; the first: ${examples[0]}. See ebb audit.`,
       ),
     )
   if (ageMs > ageMsMax)

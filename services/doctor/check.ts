@@ -28,16 +28,27 @@ export function orOk(faults: readonly Check[], area: string, says: string): read
   return faults.length > 0 ? faults : [ok(area, says)]
 }
 
-/** One look that fails hides no other, and says why it failed. */
+/** What does not answer, and what to do about it: sentences of who knows the addresses. */
+export function blind(area: string, says: string): Check {
+  return { ...wrong(area, says), blind: true }
+}
+
+/** One look that fails hides no other, and says why it failed; `next` is what to do: a sentence. */
 export async function look(
   area: string,
   checks: () => Promise<readonly Check[]>,
+  next = 'Mend that first, and look again.',
 ): Promise<readonly Check[]> {
   try {
     return await checks()
   } catch (error) {
-    return [{ ...wrong(area, (error as Error).message), blind: true }]
+    return [blind(area, `${(error as Error).message.replace(/\.$/, '')}. ${next}`)]
   }
+}
+
+/** `1 broker`, `3 brokers`. */
+export function countText(count: number, one: string, several = `${one}s`): string {
+  return `${count} ${count === 1 ? one : several}`
 }
 
 export function showChecks(checks: readonly Check[]): string {

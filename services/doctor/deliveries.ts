@@ -4,7 +4,7 @@ import type { Store } from '../store/store.ts'
 import { latest } from '../webhooks/deliveries.ts'
 import { listEndpoints } from '../webhooks/endpoints.ts'
 import { readProgress } from '../webhooks/progress.ts'
-import { type Check, orOk, partitionsText, warn, wrong } from './check.ts'
+import { type Check, countText, orOk, partitionsText, warn, wrong } from './check.ts'
 
 export interface DeliverySource {
   readonly log: Pick<Log, 'bounds' | 'partitions'>
@@ -18,9 +18,13 @@ export interface DeliverySource {
 const overdueMs = 5 * 60_000
 const deadDays = 7
 
-export async function examineDeliveries(source: DeliverySource): Promise<readonly Check[]> {
-  const { store, clock } = source
-  const area = 'deliveries'
+const area = 'deliveries'
+
+/** By the tables alone. */
+export async function examineDeliveries({
+  store,
+  clock,
+}: Pick<DeliverySource, 'store' | 'clock'>): Promise<readonly Check[]> {
   const endpoints = await listEndpoints(store)
   const [row] = await store.query<Record<'open' | 'overdue' | 'dead', string>>(
     `SELECT countIf(next_at IS NOT NULL) AS open,
@@ -33,26 +37,20 @@ export async function examineDeliveries(source: DeliverySource): Promise<readonl
     },
   )
   const faults: Check[] = []
-  const unread = endpoints.length > 0 ? await readUnread(source) : []
-  if (unread.length > 0)
+  const overdue = Number(row!.overdue)
+  if (overdue > 0)
     faults.push(
       wrong(
         area,
-        `Alerts of ${partitionsText(unread)} are not read by the webhooks: start the service, or see its /readyz.`,
+        `${countText(overdue, 'attempt is', 'attempts are')} overdue for more than 5 min: start webhooks, or see their /readyz.`,
       ),
     )
-  if (Number(row!.overdue) > 0)
-    faults.push(
-      wrong(
-        area,
-        `${row!.overdue} attempts are overdue for more than 5 min: start webhooks, or see their /readyz.`,
-      ),
-    )
-  if (Number(row!.dead) > 0)
+  const dead = Number(row!.dead)
+  if (dead > 0)
     faults.push(
       warn(
         area,
-        `${row!.dead} were given up within ${deadDays} days: SELECT * FROM deliveries WHERE status = 'dead'.`,
+        `${countText(dead, 'was', 'were')} given up within ${deadDays} days: SELECT * FROM deliveries WHERE status = 'dead'.`,
       ),
     )
   for (const { id, url, disabled } of endpoints)
@@ -63,8 +61,19 @@ export async function examineDeliveries(source: DeliverySource): Promise<readonl
           `Endpoint ${id} (${url}) answered 410 Gone and gets nothing more: remove it, or add it anew.`,
         ),
       )
-  const says = `${endpoints.length} endpoints; ${row!.open} deliveries wait for an attempt.`
+  const open = countText(Number(row!.open), 'delivery', 'deliveries')
+  const says = `${countText(endpoints.length, 'endpoint')}, and ${open} to be tried.`
   return orOk(faults, area, says)
+}
+
+/** Whether the webhooks read what stands on the log; nothing to say where they do, or nobody is to be told. */
+export async function examineAlerts(source: DeliverySource): Promise<readonly Check[]> {
+  if ((await listEndpoints(source.store)).length === 0) return []
+  const unread = await readUnread(source)
+  if (unread.length === 0) return []
+  const where = `Alerts of ${partitionsText(unread)}`
+  const says = `${where} are not read by the webhooks: start the service, or see its /readyz.`
+  return [wrong(area, says)]
 }
 
 /** Partitions with alerts that stand on the log without deliveries. */

@@ -8,7 +8,7 @@ import type { Store } from '../store/store.ts'
 import { examineAudit } from './audit.ts'
 import { type Check, look, wrong } from './check.ts'
 import { examineClickHouse } from './clickhouse.ts'
-import { type DeliverySource, examineDeliveries } from './deliveries.ts'
+import { type DeliverySource, examineAlerts, examineDeliveries } from './deliveries.ts'
 import { examineGrowth, newestTopic } from './growth.ts'
 import { examineKafka } from './kafka.ts'
 import {
@@ -23,17 +23,33 @@ import { examineRebuild } from './rebuild.ts'
 export type Patient = PartitionSource & DeliverySource
 
 export async function examineProject(patient: Patient): Promise<readonly Check[]> {
-  const { store, wallClock } = patient
-  const looks = [
-    () => examineClickHouse(store, wallClock),
+  const ofTables = await examineTables(patient)
+  const ofLog = await inOrder([
     () => look('clocks', () => examineClocks(patient)),
-    () => look('growth', () => examineGrowth(store)),
-    () => look('rebuild', () => examineRebuild(store)),
     () => look('partitions', () => examinePartitions(patient)),
     () => look('changes', () => examineControls(patient)),
-    () => look('deliveries', () => examineDeliveries(patient)),
+    () => look('deliveries', () => examineAlerts(patient)),
+  ])
+  return [...ofTables, ...ofLog]
+}
+
+/** What the tables tell without the log. */
+function examineTables({
+  store,
+  clock,
+  wallClock,
+}: Pick<Patient, 'store' | 'clock' | 'wallClock'>): Promise<readonly Check[]> {
+  return inOrder([
+    () => examineClickHouse(store, wallClock),
+    () => look('growth', () => examineGrowth(store)),
+    () => look('rebuild', () => examineRebuild(store)),
+    () => look('deliveries', () => examineDeliveries({ store, clock })),
     () => look('audit', () => examineAudit(store, wallClock)),
-  ]
+  ])
+}
+
+/** One after the other: a project that is ill is not loaded with all of them. */
+async function inOrder(looks: readonly (() => Promise<readonly Check[]>)[]): Promise<Check[]> {
   const checks: Check[] = []
   for (const one of looks) checks.push(...(await one()))
   return checks
@@ -45,11 +61,15 @@ export async function examineServers(options: ServerOptions): Promise<readonly C
   const { kafka: brokers, project } = options
   const { database, clicksTopic: firstTopic, alertsTopic } = placesOf(project)
   let store: Store | undefined
-  const opening = await look('ClickHouse', async () => {
-    store = await openExisting(options)
-    const missing = `There is no database ${database}: check --project; a service makes it at its start.`
-    return store ? [] : [wrong('ClickHouse', missing)]
-  })
+  const opening = await look(
+    'ClickHouse',
+    async () => {
+      store = await openExisting(options)
+      const missing = `There is no database ${database}: check --project; a service makes it at its start.`
+      return store ? [] : [wrong('ClickHouse', missing)]
+    },
+    `Look whether ClickHouse runs at ${new URL(options.clickhouse).host}, is reached from here and knows the user ${options.clickhouseUser}.`,
+  )
   const clicksTopic = (store && (await newestTopic(store))) ?? firstTopic
   const kafka = await examineKafka({ brokers, clicksTopic, alertsTopic, logger })
   const checks = [...kafka, ...opening]
@@ -57,10 +77,10 @@ export async function examineServers(options: ServerOptions): Promise<readonly C
   const log = await openKafkaLog({ brokers, logger, clientId: 'ebb-doctor' }).catch(() => undefined)
   try {
     const partitions = await log?.partitions(clicksTopic).catch(() => undefined)
-    // What is wrong with Kafka is said above: without it there are no partitions to look at.
-    if (!log || !partitions) return [...checks, ...(await examineClickHouse(store, wallClock))]
-    const places = { log, store, clicksTopic, alertsTopic, partitions }
     const clocks = { clock: wallClock, wallClock, replay: false }
+    // What is wrong with Kafka is said above: without it there are no partitions to look at.
+    if (!log || !partitions) return [...checks, ...(await examineTables({ store, ...clocks }))]
+    const places = { log, store, clicksTopic, alertsTopic, partitions }
     return [...checks, ...(await examineProject({ ...places, ...clocks }))]
   } finally {
     await log?.close()

@@ -3,7 +3,16 @@ import type { Logger } from 'pino'
 import { EbbError } from '../base/errors.ts'
 import { type Endpoint, openClient } from '../log/kafka/library.ts'
 import { openTopic, type Topic } from '../log/kafka/topic.ts'
-import { type Check, durationText, look, orOk, partitionsText, warn, wrong } from './check.ts'
+import {
+  type Check,
+  countText,
+  durationText,
+  look,
+  orOk,
+  partitionsText,
+  warn,
+  wrong,
+} from './check.ts'
 
 const topicResource = 2
 const dayMs = 86_400_000
@@ -16,7 +25,7 @@ export interface KafkaPlace {
 }
 
 /** Below it a rebuild, or a delivery that is tried for days, would find its records gone. */
-const retentionMsMin = { clicks: 7 * dayMs, alerts: 7 * dayMs }
+const retentionMsMin = 7 * dayMs
 
 export async function examineKafka(place: KafkaPlace): Promise<readonly Check[]> {
   const endpoint: Endpoint = {
@@ -26,31 +35,32 @@ export async function examineKafka(place: KafkaPlace): Promise<readonly Check[]>
   }
   const brokers = await examineBrokers(endpoint)
   if (brokers.some(({ blind }) => blind)) return brokers
-  const clicks = look('topics', () =>
-    examineTopic(endpoint, place.clicksTopic, retentionMsMin.clicks),
-  )
-  const alerts = look('topics', () =>
-    examineTopic(endpoint, place.alertsTopic, retentionMsMin.alerts),
-  )
+  const clicks = look('topics', () => examineTopic(endpoint, place.clicksTopic, 'click'))
+  const alerts = look('topics', () => examineTopic(endpoint, place.alertsTopic, 'alert'))
   return [...brokers, ...(await clicks), ...(await alerts)]
 }
 
 async function examineBrokers(endpoint: Endpoint): Promise<readonly Check[]> {
   const { cluster, close } = openClient(endpoint)
   try {
-    return await look('Kafka', async () => {
+    const ask = async () => {
       await cluster.connect()
       await cluster.refreshMetadata()
       const nodes = cluster.getNodeIds()
       const asked = nodes.map(nodeId =>
         cluster.findBroker({ nodeId }).then(
           () => undefined,
-          (error: Error) => wrong('Kafka', `Broker ${nodeId} does not answer: ${error.message}`),
+          (error: Error) =>
+            wrong('Kafka', `Broker ${nodeId} does not answer (${error.message}): see its log.`),
         ),
       )
       const faults = (await Promise.all(asked)).filter(fault => fault !== undefined)
-      return orOk(faults, 'Kafka', `${nodes.length} brokers answer.`)
-    })
+      const says = `${countText(nodes.length, 'broker answers', 'brokers answer')}.`
+      return orOk(faults, 'Kafka', says)
+    }
+    const where = endpoint.brokers.join(', ')
+    const next = `Look whether Kafka runs at ${where}, and is reached from here.`
+    return await look('Kafka', ask, next)
   } finally {
     await close()
   }
@@ -59,7 +69,7 @@ async function examineBrokers(endpoint: Endpoint): Promise<readonly Check[]> {
 async function examineTopic(
   endpoint: Endpoint,
   name: string,
-  retentionMs: number,
+  holds: 'click' | 'alert',
 ): Promise<readonly Check[]> {
   const topic = await openTopic(endpoint, name).catch(error => {
     if (error instanceof EbbError && error.code === 'topicMissing') return undefined
@@ -74,11 +84,9 @@ async function examineTopic(
     ]
   try {
     const settings = await readSettings(topic)
-    const faults = [
-      ...settingFaults(name, settings, retentionMs),
-      ...replicaFaults(topic, settings),
-    ]
-    const says = `${name} has ${topic.partitions()} partitions and the right settings.`
+    const faults = [...settingFaults(name, settings), ...replicaFaults(topic, settings, holds)]
+    const count = countText(topic.partitions(), 'partition')
+    const says = `${name} has ${count} and the right settings.`
     return orOk(faults, 'topics', says)
   } finally {
     await topic.close()
@@ -103,11 +111,7 @@ function readSettings(topic: Topic): Promise<Map<string, string>> {
   })
 }
 
-function settingFaults(
-  name: string,
-  settings: ReadonlyMap<string, string>,
-  retentionMsMin: number,
-): Check[] {
+function settingFaults(name: string, settings: ReadonlyMap<string, string>): Check[] {
   const faults: Check[] = []
   const needs = (setting: string, value: string, why: string) => {
     const is = settings.get(setting)
@@ -115,8 +119,8 @@ function settingFaults(
       faults.push(wrong('topics', `${name} has ${setting}=${is}: set it to ${value}; ${why}.`))
   }
   needs('message.timestamp.type', 'LogAppendTime', "Ebb's clock leans on it")
-  needs('cleanup.policy', 'delete', 'compaction loses clicks')
-  needs('unclean.leader.election.enable', 'false', 'a late leader loses acknowledged clicks')
+  needs('cleanup.policy', 'delete', 'compaction loses records')
+  needs('unclean.leader.election.enable', 'false', 'a late leader loses acknowledged records')
   const retentionMs = Number(settings.get('retention.ms'))
   if (retentionMs >= 0 && retentionMs < retentionMsMin)
     faults.push(
@@ -130,7 +134,7 @@ function settingFaults(
     faults.push(
       warn(
         'topics',
-        `${name} has retention.bytes=${retentionBytes}: a rush of clicks may push out what is not folded.`,
+        `${name} has retention.bytes=${retentionBytes}: a rush may push out what was not read yet; set it to -1.`,
       ),
     )
   return faults
@@ -139,6 +143,7 @@ function settingFaults(
 function replicaFaults(
   { name, client, partitions }: Topic,
   settings: ReadonlyMap<string, string>,
+  holds: 'click' | 'alert',
 ): Check[] {
   const faults: Check[] = []
   const count = partitions()
@@ -154,13 +159,16 @@ function replicaFaults(
   const insync = Number(settings.get('min.insync.replicas'))
   if (replicas === 1)
     faults.push(
-      warn('topics', `${name} has one replica: with its broker acknowledged clicks are lost.`),
+      warn(
+        'topics',
+        `${name} has one replica: with its broker ${holds === 'click' ? 'acknowledged clicks' : 'alerts that were not delivered'} are lost; give it two more.`,
+      ),
     )
   else if (insync < 2)
     faults.push(
       wrong(
         'topics',
-        `${name} has min.insync.replicas=${insync}: set it to 2; a click must survive the loss of a broker.`,
+        `${name} has min.insync.replicas=${insync}: set it to 2; ${holds === 'click' ? 'a click' : 'an alert'} must survive the loss of a broker.`,
       ),
     )
   const where = (short: typeof all) => partitionsText(short.map(({ partitionId }) => partitionId))
@@ -169,7 +177,7 @@ function replicaFaults(
     faults.push(
       wrong(
         'topics',
-        `${name}, ${where(few)}: too few replicas are in sync, and no click is taken.`,
+        `${name}, ${where(few)}: too few replicas are in sync, and no ${holds} is taken: bring the brokers back.`,
       ),
     )
   const behind = all.filter(

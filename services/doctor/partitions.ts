@@ -3,9 +3,19 @@ import { readBroadcasts } from '../control/project.ts'
 import { readRevisions } from '../control/standing.ts'
 import { decodeRecord } from '../log/codec.ts'
 import type { Bounds, Log } from '../log/log.ts'
+import type { PartitionState } from '../processor/fold/state.ts'
 import { readTime } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
-import { type Check, durationText, ok, orOk, partitionsText, warn, wrong } from './check.ts'
+import {
+  type Check,
+  countText,
+  durationText,
+  ok,
+  orOk,
+  partitionsText,
+  warn,
+  wrong,
+} from './check.ts'
 
 export interface PartitionSource {
   readonly log: Pick<Log, 'bounds' | 'read'>
@@ -27,7 +37,8 @@ interface Stand {
   readonly writtenMs: number
   readonly clockMs: number
   readonly held: string
-  readonly live: boolean
+  /** Undefined: nothing of it was folded yet. */
+  readonly imports: PartitionState['imports'] | undefined
 }
 
 /** A processor writes progress every 5 s where there is something; one that died is noticed after 20 s. */
@@ -45,15 +56,16 @@ export async function examinePartitions(source: PartitionSource): Promise<readon
   const stands = await readStands(source)
   const faults = (await Promise.all(stands.map(stand => positionFaults(stand, source)))).flat()
   const lag = stands.reduce((sum, stand) => sum + lagOf(stand), 0)
-  const says = `All ${stands.length} move, ${lag} records behind.`
+  const says = `${countText(stands.length, 'partition')}, and none stands still; ${countText(lag, 'record')} to be folded.`
   return [...orOk(faults, 'partitions', says), ...timeChecks(stands, source)]
 }
 
 async function readStands(source: PartitionSource): Promise<Stand[]> {
   const { log, store, clicksTopic, partitions } = source
   const rows = await store.query<
-    Record<'partition' | 'next_offset' | 'held' | 'imports' | 'written_at', string> & {
+    Record<'partition' | 'next_offset' | 'held' | 'written_at', string> & {
       clock: string | null
+      imports: PartitionState['imports']
     }
   >(
     `SELECT partition, next_offset, clock, held, JSONExtractString(state, 'imports') AS imports, written_at
@@ -71,7 +83,7 @@ async function readStands(source: PartitionSource): Promise<Stand[]> {
         writtenMs: row ? readTime(row.written_at) : Number.NEGATIVE_INFINITY,
         clockMs: row?.clock ? readTime(row.clock) : Number.NEGATIVE_INFINITY,
         held: row?.held ?? '',
-        live: row?.imports === 'over',
+        imports: row?.imports,
       }
     }),
   )
@@ -100,7 +112,7 @@ async function positionFaults(stand: Stand, source: PartitionSource): Promise<Ch
     const never = nextOffset === undefined ? ', nothing was ever folded' : ''
     const since = `for ${durationText(idleMs)}${never}`
     return fault(
-      `It stands still with ${lag} records not folded, ${since}: start a processor, or see /readyz of those that run.`,
+      `It stands still with ${countText(lag, 'record')} not folded, ${since}: start a processor, or see /readyz of those that run.`,
     )
   }
   if (lag > lagRecordsMax)
@@ -117,13 +129,17 @@ async function appendedMs(
   return first?.appendMs ?? Number.NaN
 }
 
-/** Whether time goes on: a live project has ticks even where nobody clicks. */
+/**
+ * Whether time goes on: a live project has ticks even where nobody clicks. One that never had an import, as a replay,
+ * is at the time of its clicks.
+ */
 function timeChecks(stands: readonly Stand[], source: PartitionSource): Check[] {
-  const live = stands.filter(({ live }) => live)
-  if (live.length === 0) return [ok('time', 'Imports are not over: alerts wait for ebb live.')]
+  const live = stands.filter(({ imports }) => imports === 'over')
+  if (live.length === 0 && stands.some(({ imports }) => imports === 'running'))
+    return [ok('time', 'Imports are not over: alerts wait for ebb live.')]
   const nowMs = source.clock()
   const silent = live.filter(stand => lagOf(stand) === 0 && nowMs - stand.clockMs > silenceMs)
-  const held = live.filter(({ held }) => held !== '')
+  const held = stands.filter(({ imports, held }) => imports !== 'running' && held !== '')
   const faults: Check[] = []
   if (silent.length > 0 && !source.replay) {
     const ageMs = Math.max(...silent.map(({ clockMs }) => nowMs - clockMs))
@@ -144,7 +160,13 @@ function timeChecks(stands: readonly Stand[], source: PartitionSource): Check[] 
       ),
     )
   }
-  return [...orOk(faults, 'time', 'Clicks or ticks come on every partition.')]
+  if (live.length > 0 && !source.replay)
+    return [...orOk(faults, 'time', 'Clicks or ticks come on every partition.')]
+  const latestMs = Math.max(...stands.map(({ clockMs }) => clockMs))
+  const says = Number.isFinite(latestMs)
+    ? `By the clicks it is ${new Date(latestMs).toISOString()}.`
+    : 'No click has come yet.'
+  return [...orOk(faults, 'time', says)]
 }
 
 /** The clocks of who writes and of who stamps, by the latest ticks. */
@@ -214,7 +236,8 @@ export async function examineControls(source: PartitionSource): Promise<readonly
           `Partitions hold ${key} as of revision ${revision}, the table knows ${newest.get(key) ?? 'none'}: it is of an older backup. Apply it again; until then what is in force is not what is shown.`,
         ),
       )
-  return orOk(faults, 'changes', `All ${newest.size} rules and settings are in force everywhere.`)
+  const count = countText(newest.size, 'rule or setting', 'rules and settings')
+  return orOk(faults, 'changes', `In force on every partition: ${count}.`)
 }
 
 function newestHeld(held: ReadonlyMap<number, ReadonlyMap<string, number>>): Map<string, number> {
