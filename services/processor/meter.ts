@@ -27,6 +27,8 @@ export interface ProcessorMeter {
 }
 
 export interface Watched {
+  /** Of the epoch that is folded, whoever owns them. */
+  readonly partitions: number
   owned(): Iterable<number>
   users(partition: number): number
   bounds(partition: number): Promise<Bounds>
@@ -126,8 +128,14 @@ function watchPartitions(
     help: 'Partitions that this process folds.',
     registers: [registry],
   })
+  const all = new Gauge({
+    name: 'ebb_partitions',
+    help: 'Partitions of the epoch that is folded, whoever folds them.',
+    registers: [registry],
+  })
   onRead(async () => {
     const source = sourceNow()
+    all.set(source.partitions)
     const asked = [...source.owned()]
     const bounds = await Promise.all(asked.map(number => withinScrape(source.bounds(number))))
     const ends = new Map(asked.map((number, at) => [number, bounds[at]?.endOffset]))

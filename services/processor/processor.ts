@@ -58,6 +58,7 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
   const stopping = new AbortController()
   const { alertsTopic, alertsPartitions } = options
   meter?.watch({
+    partitions: options.partitions,
     owned: () => partitions.keys(),
     users: number => partitions.get(number)!.state.users.size,
     bounds: number => log.bounds(topic, number),

@@ -75,6 +75,7 @@ else
         figures.get('ebb_partitions_owned') === partitions &&
         sumOf(figures, 'ebb_consumer_lag_records') === 0,
     )
+    assert.equal(folded.get('ebb_partitions'), partitions)
     assert.equal(folded.get('ebb_flush_rows_total{table="clicks"}'), 4)
     assert.equal(sumOf(folded, 'ebb_partition_users'), 3)
     const next = sumOf(folded, 'ebb_partition_next_offset')
