@@ -204,8 +204,8 @@ export const bugs: readonly Bug[] = [
     name: 'a row of a user carries the offset of the flush, not of his change',
     breaks: 'I2',
     file: flush,
-    from: 'living.map(user => userRow(place, user)),',
-    to: 'living.map(user => userRow(place, { ...user, version: state.offset })),',
+    from: 'some.map(user => userRow(place, user)),',
+    to: 'some.map(user => userRow(place, { ...user, version: state.offset })),',
   },
   {
     name: 'an open session is not written',
@@ -286,8 +286,8 @@ export const bugs: readonly Bug[] = [
     name: 'a kept partition goes on beyond what progress says',
     breaks: 'I5',
     file: restore,
-    from: 'if (!progress || progress.nextOffset < folded.flushedOffset) return undefined',
-    to: 'if (!progress) return undefined',
+    from: '!progress || progress.nextOffset < folded.flushedOffset || !folded.isOfOneMoment',
+    to: '!progress || !folded.isOfOneMoment',
     test: 'test/processor/kept.test.ts',
   },
   {

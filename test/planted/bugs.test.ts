@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { bugs } from './bugs.ts'
+
+const root = new URL('../../', import.meta.url)
+
+test('what a planted bug changes stands in the source exactly once', () => {
+  const other = bugs.filter(({ file, from }) => {
+    return readFileSync(new URL(file, root), 'utf8').split(from).length !== 2
+  })
+  assert.deepEqual(
+    other.map(({ name }) => name),
+    [],
+  )
+})
+
+test('the tests that are to find them are there, and no two bugs have one name', () => {
+  for (const { test } of bugs)
+    assert.ok(test === undefined || existsSync(new URL(test, root)), test)
+  assert.equal(new Set(bugs.map(({ name }) => name)).size, bugs.length)
+})
