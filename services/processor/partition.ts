@@ -52,7 +52,8 @@ export function createPartition(
   /** Under which its records came; undefined before the first of them. */
   let held: Lease | undefined
 
-  const isDue = () => !dropped && !held?.lost && flusher.isDue()
+  // Work that failed in the middle of a record left users who are half of it ahead: nobody may store them.
+  const isDue = () => whole && !dropped && !held?.lost && flusher.isDue()
 
   /** What is due at one record and too much for one slice; false when the partition was lost meanwhile. */
   const workOff = async (lease: Lease) => {
@@ -98,7 +99,7 @@ export function createPartition(
     finish: () =>
       inTurn(async () => {
         const { nextOffset, flushedOffset, batch } = folded
-        if (!dropped && (nextOffset !== flushedOffset || batchSize(batch) > 0))
+        if (whole && !dropped && (nextOffset !== flushedOffset || batchSize(batch) > 0))
           await flusher.flush(undefined)
       }),
     drop() {

@@ -4,10 +4,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { EbbError } from '../../services/base/errors.ts'
 import { decodeAlert, encodeRecord } from '../../services/log/codec.ts'
 import type { Log, NewRecord } from '../../services/log/log.ts'
 import { openMemoryLog } from '../../services/log/memory.ts'
 import type { ClicksRecord } from '../../services/log/record.ts'
+import { createState } from '../../services/processor/fold/state.ts'
+import { createFolded } from '../../services/processor/folded.ts'
+import { createPartition } from '../../services/processor/partition.ts'
 import { openEmbeddedStore } from '../../services/store/embedded.ts'
 import { migrate } from '../../services/store/migrate.ts'
 import type { Store } from '../../services/store/store.ts'
@@ -129,8 +133,7 @@ async function statusesOf(log: Log): Promise<Map<string, number>> {
   for (const body of (await bodiesIn(log)).values()) {
     const alert = decodeAlert(Buffer.from(body, 'base64'))
     assert.ok('messageId' in alert)
-    const { status } = JSON.parse(alert.body).data
-    counts.set(status, (counts.get(status) ?? 0) + 1)
+    counts.set(alert.status, (counts.get(alert.status) ?? 0) + 1)
   }
   return counts
 }
@@ -145,3 +148,48 @@ test('settings that make many sessions end at once', async t => {
   ])
   assert.ok((await dieEverywhere(t, log)) > 10)
 })
+
+test('a flush that waits behind work that failed between two slices writes nothing', async t => {
+  const log = await newLog([
+    ...users.map((user, at) => clickAt(at * minuteMs, user)),
+    clickAt(2 * hourMs, users[1]!),
+  ])
+  const store = await newStore(t)
+  await foldAll({ ...log, append: async () => 0 }, store)
+  const expected = await readTables(store)
+  for (const table of Object.keys(expected)) await store.command(`TRUNCATE TABLE ${table}`)
+  await failBetweenSlices(log, store)
+  await foldAll(log, store, dueMax)
+  const found = await readTables(store)
+  for (const [table, rows] of Object.entries(expected)) assert.deepEqual(found[table], rows, table)
+})
+
+/** A process that is told to stop while ClickHouse refuses the first slice of a herd, and takes what comes after it. */
+async function failBetweenSlices(log: Log, store: Store): Promise<void> {
+  const refusals = [new EbbError('storeRefused', 'ClickHouse is away.')]
+  const target = {
+    ...{ log, topic: 'clicks', alertsTopic: 'alerts', alertsPartitions: 1 },
+    store: {
+      ...store,
+      async insert(table: string, rows: readonly object[]) {
+        const refusal = table === 'sessions' ? refusals.pop() : undefined
+        if (refusal) throw refusal
+        await store.insert(table, rows)
+      },
+    },
+    wallClock: () => shopStartMs,
+  }
+  const partition = createPartition({
+    ...{ target, dueMax, place: { epoch: 0, partition: 0 }, stopping: AbortSignal.abort() },
+    folded: createFolded(createState('default'), 0, ''),
+    steadyClock: () => 0,
+    flushed() {},
+    troubled() {},
+  })
+  const records = await log.read('clicks', 0, 0, 1 << 20)
+  const lease = { lost: false, async beat() {}, async commit() {} }
+  const taken = partition.take(records, lease)
+  const finished = partition.finish()
+  await assert.rejects(taken, /ClickHouse is away/)
+  await finished
+}
