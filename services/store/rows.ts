@@ -37,10 +37,13 @@ export function rowTime(ms: number): number {
   return ms
 }
 
-/** Units of 1e-4 as the text of a Decimal(18, 4): -15 is `-0.0015`. */
+/**
+ * Units of 1e-4 as the text of a Decimal(18, 4): -15 is `-0.0015`. What is too much to be exact, as the sum of some
+ * mistaken amounts, is written as the most that is exact.
+ */
 export function rowMoney(minor: number): string {
-  if (!Number.isSafeInteger(minor)) throw new RangeError(`${minor} is no amount of money`)
-  const digits = String(Math.abs(minor)).padStart(5, '0')
+  if (!Number.isInteger(minor)) throw new RangeError(`${minor} is no amount of money`)
+  const digits = String(Math.min(Math.abs(minor), Number.MAX_SAFE_INTEGER)).padStart(5, '0')
   return `${minor < 0 ? '-' : ''}${digits.slice(0, -4)}.${digits.slice(-4)}`
 }
 

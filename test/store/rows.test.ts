@@ -18,6 +18,7 @@ test('money is written with four places', () => {
     [-125_000, '-12.5000'],
   ]
   cases.push([2 ** 53 - 1, '900719925474.0991'], [1 - 2 ** 53, '-900719925474.0991'])
+  cases.push([2 ** 53, '900719925474.0991'], [-1e21, '-900719925474.0991'])
   for (const [minor, text] of cases) assert.equal(rowMoney(minor), text)
 })
 
@@ -33,7 +34,8 @@ test('money is read with up to four places', () => {
 })
 
 test('what is no money is refused', () => {
-  for (const minor of [0.5, Number.NaN, 2 ** 53]) assert.throws(() => rowMoney(minor), RangeError)
+  for (const minor of [0.5, Number.NaN, Number.POSITIVE_INFINITY])
+    assert.throws(() => rowMoney(minor), RangeError)
   for (const text of ['', '1.00001', '1e3', '9999999999999999', 'x'])
     assert.throws(() => readMoney(text), RangeError)
 })

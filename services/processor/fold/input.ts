@@ -2,7 +2,7 @@
 import { isObject, parseTime, timeRule, userIdFault } from '../../log/segment.ts'
 import type { FoldControl } from './control.ts'
 import { type Model, modelFault } from './expected.ts'
-import { toMinor } from './money.ts'
+import { amountMax, toMinor } from './money.ts'
 import { parseRule, RuleFault } from './rule.ts'
 import { changeSettings, defaultSettings } from './settings.ts'
 import { parseStanding } from './standing.ts'
@@ -101,8 +101,9 @@ function parseCutoffs(value: unknown, revision: number): Parsed {
   const control = {
     kind: 'cutoffs',
     revision,
-    highMinor: toMinor(high),
-    keepMinor: toMinor(keep),
+    // A value may be more than any amount is: beyond it toMinor would make it 0, and everybody high.
+    highMinor: toMinor(Math.min(high, amountMax)),
+    keepMinor: toMinor(Math.min(keep, amountMax)),
   } as const
   return { control, timeMs: noTime }
 }

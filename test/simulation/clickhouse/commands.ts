@@ -6,8 +6,9 @@ import type { Row, Tables } from './tables.ts'
 
 const recountBeginning =
   'INSERT INTO user_days SELECT toDate({day:String}) AS day, {slot:UInt16} AS slot, {user:String} AS user_id, ' +
-  "countIf(verdict != 'aside') AS clicks, countIf(purchase) AS orders, sumIf(amount, purchase) AS value, " +
-  "-sumIf(amount, verdict = 'aside') AS refunds, {epoch:UInt16} AS epoch, {partition:UInt16} AS partition, " +
+  "countIf(verdict != 'aside') AS clicks, countIf(purchase) AS orders, " +
+  "least(sumIf(amount, purchase), toDecimal128('900719925474.0991', 4)) AS value, " +
+  "least(-sumIf(amount, verdict = 'aside'), toDecimal128('900719925474.0991', 4)) AS refunds, {epoch:UInt16} AS epoch, {partition:UInt16} AS partition, " +
   '{version:UInt64} AS version, 0 AS is_deleted FROM clicks AS c FINAL WHERE c.slot = {slot:UInt16} AND ' +
   'c.user_id = {user:String} AND arrayExists((start, end) -> toUnixTimestamp64Milli(c.timestamp) >= toInt64(start) ' +
   'AND toUnixTimestamp64Milli(c.timestamp) < toInt64(end), {from:Array(String)}, {until:Array(String)}) AND '
