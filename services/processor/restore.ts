@@ -123,7 +123,8 @@ interface First {
 }
 
 async function readFirst(source: RestoreSource, place: Place): Promise<First> {
-  const range = { from: 0, to: firstSlots }
+  // One of its slots is in it at least, or nothing would tell how many users the next range has.
+  const range = { from: 0, to: Math.max(firstSlots, place.partition + 1) }
   const [erased, chunk] = await Promise.all([
     erasuresOfPartition(source.store, source.partitions, place.partition),
     readUsers(source, place, range),
@@ -241,6 +242,8 @@ const clickColumns = {
 
 /** Users in one question: those of the primary key are found without reading the others' clicks. */
 const lackingAtOnce = 1_000
+/** Of their ids: ClickHouse takes parameters of 128 KiB by HTTP, in process statements of 256, quotes escaped twice. */
+const idUnitsAtOnce = 32 * 1024
 
 /** The ids that rows lack, of accepted clicks in open sessions: those that the row knows of, and no later ones. */
 async function readIds(
@@ -249,9 +252,19 @@ async function readIds(
   users: Iterable<User>,
   erasures: Erasures,
 ): Promise<void> {
-  const lacking = Array.from(users).filter(user => !user.open.every(hasIds))
-  for (let at = 0; at < lacking.length; at += lackingAtOnce)
-    await readIdsOf(source, place, lacking.slice(at, at + lackingAtOnce), erasures)
+  let some: User[] = []
+  let idUnits = 0
+  for (const user of users) {
+    if (user.open.every(hasIds)) continue
+    if (some.length === lackingAtOnce || idUnits + user.id.length > idUnitsAtOnce) {
+      await readIdsOf(source, place, some, erasures)
+      some = []
+      idUnits = 0
+    }
+    some.push(user)
+    idUnits += user.id.length
+  }
+  if (some.length > 0) await readIdsOf(source, place, some, erasures)
 }
 
 async function readIdsOf(
