@@ -30,6 +30,8 @@ export async function readCutoffs(store: Store): Promise<Cutoffs | undefined> {
 
 /** How long the clock must move before a project without cutoffs is asked again. */
 const firstTryMs = 3_600_000
+/** By the wall's clock: the question reads all users, and what refuses it may stay. */
+const retryMsMin = 10_000
 const dayMs = 86_400_000
 
 export interface CutoffsSchedule {
@@ -46,16 +48,34 @@ export async function openCutoffsSchedule(
   )
   let held: Cutoffs | undefined = row ? (JSON.parse(row.value) as Cutoffs) : undefined
   let askedMs = Number.NEGATIVE_INFINITY
+  let asking = false
+  let failedAtMs = Number.NEGATIVE_INFINITY
+
+  async function ask(): Promise<boolean> {
+    const cutoffs = await readCutoffs(store)
+    if (!cutoffs || (cutoffs.high === held?.high && cutoffs.keep === held.keep)) return false
+    await keepControl(store, 'cutoffs', cutoffs, wallClock())
+    held = cutoffs
+    return true
+  }
+
   return {
     async flushed(clockMs) {
       const waitMs = held ? dayMs : firstTryMs
-      if (!(Math.floor(clockMs / waitMs) > Math.floor(askedMs / waitMs))) return false
-      askedMs = clockMs
-      const cutoffs = await readCutoffs(store)
-      if (!cutoffs || (cutoffs.high === held?.high && cutoffs.keep === held.keep)) return false
-      held = cutoffs
-      await keepControl(store, 'cutoffs', cutoffs, wallClock())
-      return true
+      if (asking || !(Math.floor(clockMs / waitMs) > Math.floor(askedMs / waitMs))) return false
+      if (Math.abs(wallClock() - failedAtMs) < retryMsMin) return false
+      asking = true
+      try {
+        const changed = await ask()
+        // Not before: what failed is done at a later flush, and not a day later or never.
+        askedMs = clockMs
+        return changed
+      } catch (error) {
+        failedAtMs = wallClock()
+        throw error
+      } finally {
+        asking = false
+      }
     },
   }
 }
