@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { EbbError } from '../base/errors.ts'
 import type { Fault } from '../base/faults.ts'
 import { randomId } from '../base/ids.ts'
-import { after, every, wallClock } from '../base/time.ts'
+import { after, every, random, wallClock } from '../base/time.ts'
 import type { Log } from '../log/log.ts'
 import type { Store } from '../store/store.ts'
 import { type CollectorOptions, collectorApp } from './app.ts'
@@ -70,7 +70,8 @@ export async function wireCollector(
   const outlet = outletOf({ log, topic, partitions, logger })
   const live = liveGate({ live: options.live, goLive: () => goLive(outlet, clock()) })
   const waiting = waitingRoom(waitingBytesMax, requestBytesMax)
-  const rejects = rejectWriter({ store, logger, startedAtMs: wallClock(), every })
+  const writer = Math.floor(random() * 2 ** 16)
+  const rejects = rejectWriter({ store, logger, startedAtMs: wallClock(), writer, every })
   const intake = intakeOf(outlet, live)
   return {
     door: {

@@ -18,6 +18,8 @@ export interface RejectWriterOptions {
   readonly logger: DoorLogger
   /** Real time, whatever the project's clock is: it makes the row's place differ from those of earlier runs. */
   readonly startedAtMs: number
+  /** Below 2^16, by chance: it makes the row's place differ from those of collectors that were started with this one. */
+  readonly writer: number
   readonly every: (periodMs: number, run: () => void) => () => void
 }
 
@@ -34,7 +36,7 @@ interface Held {
 }
 
 export function rejectWriter(options: RejectWriterOptions): RejectWriter {
-  const { store, logger, startedAtMs } = options
+  const { store, logger, startedAtMs, writer } = options
   let held: Held[] = []
   let heldBytes = 0
   let droppedRows = 0
@@ -59,7 +61,7 @@ export function rejectWriter(options: RejectWriterOptions): RejectWriter {
       return
     }
     writtenRows += 1
-    held.push({ row: rowOf(rejected, offset, text), bytes })
+    held.push({ row: rowOf(rejected, writer, offset, text), bytes })
     heldBytes += bytes
     if (held.length >= flushRows) void flush()
   }
@@ -108,11 +110,11 @@ export function rejectWriter(options: RejectWriterOptions): RejectWriter {
   return { reject, dropped: () => droppedRows, stop }
 }
 
-function rowOf(rejected: DoorReject, offset: number, text: string): object {
+function rowOf(rejected: DoorReject, writer: number, offset: number, text: string): object {
   return {
     source: 'collector',
     epoch: 0,
-    partition: 0,
+    partition: writer,
     offset,
     index: rejected.index,
     kind: 'dead',

@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { EbbError } from '../../services/base/errors.ts'
 import { startCollector } from '../../services/collector/collector.ts'
+import { rejectWriter } from '../../services/collector/rejects.ts'
 import { openEmbeddedStore } from '../../services/store/embedded.ts'
 import { migrate } from '../../services/store/migrate.ts'
 import type { Store } from '../../services/store/store.ts'
+import { openMigrated } from '../store/fixture.ts'
 import { event, fakeLog, nested, now, silent, topic } from './fixture.ts'
 
 /** Fails once after it has written: the answer was lost, the rows were not. */
@@ -71,6 +73,18 @@ test('what is refused at the door stands in ClickHouse once, as it came', async 
   assert.equal(rows[1]!.timestamp, '2026-03-01 11:59:00.000')
   assert.equal(rows[2]!.bytes, '{\ufffd')
   assert.equal(Number(rows[0]!.clock), now)
+})
+
+test('what collectors that were started in one moment refuse stands side by side', async t => {
+  const store = await openMigrated(t)
+  const writers = [7, 8].map(writer =>
+    rejectWriter({ store, logger: silent, startedAtMs: now, writer, every: () => () => {} }),
+  )
+  const nothing = { index: 0, detail: '', eventId: '', timestampMs: null, text: '{}' }
+  for (const [at, { reject }] of writers.entries())
+    reject({ ...nothing, reason: 'user', clockMs: now, userId: `u${at}` })
+  for (const { stop } of writers) await stop()
+  assert.equal(await count(store), 2)
 })
 
 async function count(store: Store): Promise<number> {

@@ -30,6 +30,7 @@ function writer() {
     },
     logger: silent,
     startedAtMs: now,
+    writer: 0,
     every(_periodMs, run) {
       beat = run
       return () => {
