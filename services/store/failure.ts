@@ -65,6 +65,13 @@ export function failureOf(error: unknown): Failure {
   return { code: Number.isInteger(number) ? number : undefined, type, message }
 }
 
+const memoryLimitExceeded = 241
+
+/** Whether the query took more memory than it may: less of the same may pass at once. */
+export function isTooMuch({ cause }: EbbError): boolean {
+  return cause !== undefined && failureOf(cause).code === memoryLimitExceeded
+}
+
 /** An error in ClickHouse's words, for what is refused before it reaches the engine. */
 export function exception(code: number, type: string, message: string): Error {
   return new Error(`Code: ${code}. DB::Exception: ${message} (${type})`)

@@ -4,10 +4,12 @@
  *
  *   stored             for all of them
  *   failed, passes     for all of them: each tries again
+ *   too much memory    each is tried alone: together they would be too much again
  *   failed for good    each is tried alone, so that nobody's rows stop another's
  */
 import { EbbError } from '../base/errors.ts'
 import { after } from '../base/time.ts'
+import { isTooMuch } from './failure.ts'
 import type { Store } from './store.ts'
 
 /** How long an insert waits for others: far below what it takes. */
@@ -31,7 +33,7 @@ export function joinInserts(insert: Insert): Insert {
       await insert(table, group.length === 1 ? group[0]!.rows : group.flatMap(({ rows }) => rows))
       for (const { stored } of group) stored.resolve()
     } catch (error) {
-      const passes = error instanceof EbbError && error.retriable
+      const passes = error instanceof EbbError && error.retriable && !isTooMuch(error)
       if (group.length === 1 || passes) for (const { stored } of group) stored.reject(error)
       else for (const one of group) void send(table, [one])
     }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EbbError } from '../../services/base/errors.ts'
+import { exception, storeError } from '../../services/store/failure.ts'
 import { joinedRowsMax, joinInserts } from '../../services/store/joined.ts'
 
 /** A table's inserts as they reach the engine; what it says to each is `answer`. */
@@ -72,4 +73,26 @@ test('rows that are refused for good stop nobody else’s', async () => {
     outcomes.map(({ status }) => status),
     ['fulfilled', 'rejected', 'fulfilled'],
   )
+})
+
+test('what is too much together goes apart', async () => {
+  const { inserts, insert } = engine(rows => {
+    if (rows.length < 3) return
+    const words = 'Memory limit (for query) exceeded: would use 1.10 GiB.'
+    throw storeError(exception(241, 'MEMORY_LIMIT_EXCEEDED', words), 'rows of clicks')
+  })
+  await Promise.all([insert('clicks', [{}, {}]), insert('clicks', [{}])])
+  assert.deepEqual(
+    inserts.map(({ rows }) => rows.length),
+    [3, 2, 1],
+  )
+})
+
+test('who has too much alone hears of it once', async () => {
+  const tooMuch = storeError(exception(241, 'MEMORY_LIMIT_EXCEEDED', 'Memory limit.'), 'rows')
+  const { inserts, insert } = engine(() => {
+    throw tooMuch
+  })
+  await assert.rejects(insert('clicks', [{}]), error => error === tooMuch)
+  assert.equal(inserts.length, 1)
 })
