@@ -28,6 +28,8 @@ export interface Batch {
   }[]
   /** And how often each was. */
   readonly erased: Map<string, number>
+  /** Of the records that all this came of. */
+  recordBytes: number
 }
 
 export function createBatch(): Batch {
@@ -39,6 +41,7 @@ export function createBatch(): Batch {
     days: [],
     oldDays: [],
     erased: new Map(),
+    recordBytes: 0,
   }
 }
 

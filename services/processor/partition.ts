@@ -14,8 +14,9 @@ import { createRecordFold } from './record-fold.ts'
 import type { RoundPlace } from './rounds.ts'
 import type { Place } from './rows.ts'
 
-/** A flush is due at this many gathered rows. */
+/** A flush is due at this many gathered rows, or of so many bytes: an insert has to do with the memory of a query. */
 const rowsMax = 20_000
+const recordBytesMax = 64 * 1024 * 1024
 
 export interface Partition {
   readonly place: Place
@@ -81,6 +82,7 @@ export function createPartition(
       if (!records.fold(stored) && !(await workOff(lease))) return
       folded.nextOffset = stored.offset + 1
       folded.last = stored
+      folded.batch.recordBytes += stored.value?.length ?? 0
       whole = true
       if (folded.nextOffset === folded.flushedOffset) forgetGathered(folded)
       else if (isFull(folded) || state.sealed) await flusher.flush(lease)
@@ -121,7 +123,7 @@ async function flushUpTo(folded: Folded, flusher: Flusher, lease: Lease): Promis
 
 function isFull({ batch }: Folded): boolean {
   // What comes after an erasure starts afresh: a flush takes back all of the user that it gathered.
-  return batchSize(batch) >= rowsMax || batch.erased.size > 0
+  return batchSize(batch) >= rowsMax || batch.recordBytes >= recordBytesMax || batch.erased.size > 0
 }
 
 function missing(topic: string, place: Place, folded: Folded, came: LogRecord): EbbError {
