@@ -15,7 +15,7 @@ import { partitionOf, slotOf } from '../base/slot.ts'
 import { encodeAlert, encodeErasure } from '../log/codec.ts'
 import type { Log } from '../log/log.ts'
 import type { Erasure } from '../log/record.ts'
-import { rowMoney, rowTime } from '../store/rows.ts'
+import { rowTime } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
 import type { Batch } from './batch.ts'
 import { forget, rememberErasure } from './erasures.ts'
@@ -157,12 +157,10 @@ function dayRows(place: Place, batch: Batch, users: readonly User[]): Row[] {
   return rows
 }
 
-/** As rowMoney writes it: a sum beyond it does not fit the column. */
-const moneyMax = `toDecimal128('${rowMoney(Number.MAX_SAFE_INTEGER)}', 4)`
-
 /**
  * Days older than the fold's counters, counted again from the clicks up to this offset and not beyond. The columns are
  * named with their table: a bare `user_id` would be the constant of that name in the same SELECT, and all users count.
+ * Sums that are too much are written as rowMoney does.
  */
 async function recountDays(
   store: Store,
@@ -176,8 +174,8 @@ async function recountDays(
       `INSERT INTO user_days
        SELECT toDate({day:String}) AS day, {slot:UInt16} AS slot, {user:String} AS user_id,
               countIf(verdict != 'aside') AS clicks, countIf(purchase) AS orders,
-              least(sumIf(amount, purchase), ${moneyMax}) AS value,
-              least(-sumIf(amount, verdict = 'aside'), ${moneyMax}) AS refunds,
+              least(sumIf(amount, purchase), toDecimal128('900719925474.0991', 4)) AS value,
+              least(-sumIf(amount, verdict = 'aside'), toDecimal128('900719925474.0991', 4)) AS refunds,
               {epoch:UInt16} AS epoch, {partition:UInt16} AS partition, {version:UInt64} AS version, 0 AS is_deleted
        FROM clicks AS c FINAL
        WHERE c.slot = {slot:UInt16} AND c.user_id = {user:String}
