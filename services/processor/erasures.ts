@@ -111,6 +111,8 @@ export type Erasures = (userId: string) => Erased | undefined
 /** Of a partition, kept up to date by its fold. */
 export interface ErasedUsers {
   readonly upTo: Erasures
+  /** Nobody was erased so far. */
+  isEmpty(): boolean
   /** The fold came by an erasure there, for the first time or again; returns how often he was erased. */
   note(userId: string, place: ErasedUpTo): number
 }
@@ -160,6 +162,7 @@ export function erasedUsers(rows: readonly ErasureRow[] = []): ErasedUsers {
   return {
     upTo: userId =>
       slots.size > 0 && slots.has(slotOf(userId)) ? byHash.get(hashOf(userId)) : undefined,
+    isEmpty: () => slots.size === 0,
     note(userId, place) {
       const userHash = hashOf(userId)
       const known = byHash.get(userHash)

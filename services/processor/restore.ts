@@ -37,9 +37,9 @@ export interface PreviousEpoch {
   readonly partitions: number
 }
 
-/** Slots read at first, and users at once from then on: bounds the rows in memory. */
+/** Slots read at first, and about so many bytes of rows from then on: bounds the rows in memory. */
 const firstSlots = 64
-const usersAtOnce = 100_000
+const bytesAtOnce = 32 * 1024 * 1024
 const tellIntervalMs = 2_000
 
 export async function restore(source: RestoreSource, place: Place): Promise<Folded> {
@@ -123,7 +123,7 @@ interface First {
 }
 
 async function readFirst(source: RestoreSource, place: Place): Promise<First> {
-  // One of its slots is in it at least, or nothing would tell how many users the next range has.
+  // One of its slots is in it at least, or nothing would tell how much the next range has.
   const range = { from: 0, to: Math.max(firstSlots, place.partition + 1) }
   const [erased, chunk] = await Promise.all([
     erasuresOfPartition(source.store, source.partitions, place.partition),
@@ -143,11 +143,13 @@ async function restoreUsers(
   let range: SlotRange | undefined = first.range
   let { chunk } = first
   const erasures = erased.upTo
+  // Nearly always: then no id need be read.
+  const erasuresIfAny = erased.isEmpty() ? undefined : erasures
   while (range) {
-    const next = rangeAfter(range, countRows(chunk))
+    const next = rangeAfter(range, chunk.length)
     // The engine reads the users of the next range while those of this one are worked off here.
     const reading = next ? readUsers(source, place, next) : noRows
-    const users = placeRows(chunk, place, state, nextOffset, erasures)
+    const users = placeRows(chunk, place, state, nextOffset, erasuresIfAny)
     ;[, chunk] = await Promise.all([readIds(source, place, users.values(), erasures), reading])
     for (const user of users.values()) placeUser(state, user, nextOffset)
     if (steadyClock() - toldAtMs >= tellIntervalMs) {
@@ -168,10 +170,10 @@ interface SlotRange {
   readonly to: number
 }
 
-/** The next range, so large that about usersAtOnce are in it; undefined behind the last. */
-function rangeAfter({ from, to }: SlotRange, users: number): SlotRange | undefined {
+/** The next range, so large that about bytesAtOnce are in it, by what this one has; undefined behind the last. */
+function rangeAfter({ from, to }: SlotRange, sizeBytes: number): SlotRange | undefined {
   if (to === slotCount) return undefined
-  const slots = Math.ceil(((to - from) * usersAtOnce) / Math.max(users, 1))
+  const slots = Math.ceil(((to - from) * bytesAtOnce) / Math.max(sizeBytes, 1))
   return { from: to, to: Math.min(slotCount, to + slots) }
 }
 
@@ -190,12 +192,6 @@ function readUsers(source: RestoreSource, { partition }: Place, range: SlotRange
   })
 }
 
-function countRows(chunk: Buffer): number {
-  let rows = 0
-  for (let at = 0; at < chunk.length; at = placeOfRow(chunk, at).endAt) rows++
-  return rows
-}
-
 /**
  * Places the users whose rows can stay packed; gives the others, who may lack ids, by id. What was written of an erased
  * user behind his erasure is left out: the state has nothing of him.
@@ -205,14 +201,14 @@ function placeRows(
   place: Place,
   state: PartitionState,
   nextOffset: number,
-  erasures: Erasures,
+  erasures: Erasures | undefined,
 ): Map<string, User> {
   const others = new Map<string, User>()
   for (let at = 0, endAt = 0; at < chunk.length; at = endAt) {
     const row = placeOfRow(chunk, at)
     endAt = row.endAt
     const rowVersion = readInteger(chunk, row.stateEnd)
-    const erased = erasures(idOfRow(chunk, row))
+    const erased = erasures?.(idOfRow(chunk, row))
     if (erased && isTaken(erased, placeOfVersion(rowVersion))) continue
     const version = offsetOfVersion(rowVersion, place.epoch)
     chunk.writeDoubleLE(version, row.stateEnd)
