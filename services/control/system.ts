@@ -10,7 +10,6 @@ import type { Metrics } from '../base/metrics.ts'
 import { every, random, steadyClock, wallClock } from '../base/time.ts'
 import { openEmbeddedLog } from '../log/embedded.ts'
 import type { LocalLog } from '../log/local.ts'
-import { refuseOtherLog } from '../processor/log-fault.ts'
 import { processorMeter } from '../processor/meter.ts'
 import { whatNext } from '../processor/persist.ts'
 import { type Processor, startProcessor } from '../processor/processor.ts'
@@ -186,7 +185,6 @@ async function openGround(
   })
   await endRebuild({ options, log, store, clicks: found, alertsPartitions })
   const clicks = await openPresent({ log, store }, firstClicksTopic, topic)
-  await refuseOtherLog({ log, store, topic: clicks.topic })
   await keepFirstSettings(store, options.settings)
   stops.push(
     every(retentionIntervalMs, () => {

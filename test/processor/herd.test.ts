@@ -1,8 +1,5 @@
 /** More is due at one record than a slice: whoever dies between two slices leaves nothing half done. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { EbbError } from '../../services/base/errors.ts'
 import { decodeAlert, encodeRecord } from '../../services/log/codec.ts'
@@ -12,9 +9,8 @@ import type { ClicksRecord } from '../../services/log/record.ts'
 import { createState } from '../../services/processor/fold/state.ts'
 import { createFolded } from '../../services/processor/folded.ts'
 import { createPartition } from '../../services/processor/partition.ts'
-import { openEmbeddedStore } from '../../services/store/embedded.ts'
-import { migrate } from '../../services/store/migrate.ts'
 import type { Store } from '../../services/store/store.ts'
+import { openMigrated } from '../store/fixture.ts'
 import { foldAll, makeTopics, readTables } from './fold-all.ts'
 import { shopStartMs } from './shop.ts'
 
@@ -22,17 +18,6 @@ const minuteMs = 60_000
 const hourMs = 60 * minuteMs
 const dueMax = 3
 const users = Array.from({ length: 8 }, (_, at) => `user ${at}`)
-
-async function newStore(t: TestContext): Promise<Store> {
-  const directory = mkdtempSync(join(tmpdir(), 'ebb-herd-'))
-  const store = await openEmbeddedStore({ directory, database: 'ebb' })
-  t.after(async () => {
-    await store.close()
-    rmSync(directory, { recursive: true, force: true })
-  })
-  await migrate(store)
-  return store
-}
 
 /** A log whose records come at the times given. */
 async function newLog(records: readonly (readonly [atMs: number, record: NewRecord])[]) {
@@ -82,7 +67,7 @@ async function bodiesIn(log: Log): Promise<Map<string, string>> {
  * the tables that the one that lived wrote to, in order.
  */
 async function dieEverywhere(t: TestContext, log: Log): Promise<string[]> {
-  const store = await newStore(t)
+  const store = await openMigrated(t)
   await foldAll({ ...log, append: async () => 0 }, store)
   const expected = await readTables(store)
   const told = new Set(expected.alerts!.map(row => (row as { message_id: string }).message_id))
@@ -161,7 +146,7 @@ test('a flush that waits behind work that failed between two slices writes nothi
     ...users.map((user, at) => clickAt(at * minuteMs, user)),
     clickAt(2 * hourMs, users[1]!),
   ])
-  const store = await newStore(t)
+  const store = await openMigrated(t)
   await foldAll({ ...log, append: async () => 0 }, store)
   const expected = await readTables(store)
   for (const table of Object.keys(expected)) await store.command(`TRUNCATE TABLE ${table}`)
