@@ -15,7 +15,7 @@ import { idOfRow, placeOfRow } from './fold/packed-rows.ts'
 import { idHash } from './fold/session.ts'
 import { finishPlacing, placeRow, placeUser, restorePartition } from './fold/snapshot.ts'
 import { createState, type PartitionState, type User } from './fold/state.ts'
-import { hasIds, isKeyed, readDueFacts, restoreUser } from './fold/user-row.ts'
+import { hasAllIds, hasIds, isKeyed, readDueFacts, restoreUser } from './fold/user-row.ts'
 import { createFolded, type Folded, forgetGathered, lastHashOf } from './folded.ts'
 import { findFault } from './log-fault.ts'
 import { epochShift, epochUnit, offsetOfVersion, type Place, placeOfVersion } from './rows.ts'
@@ -213,9 +213,10 @@ function placeRows(
     const version = offsetOfVersion(rowVersion, place.epoch)
     chunk.writeDoubleLE(version, row.stateEnd)
     const shift = epochShift(rowVersion, place.epoch)
-    if (version < nextOffset && !isKeyed(chunk, row.stateAt)) {
+    if (version < nextOffset && !isKeyed(chunk, row.stateAt) && hasAllIds(chunk, row.stateAt)) {
       const facts = readDueFacts(chunk, row.stateAt, version)
-      if (facts.open.length === 0 || (shift === 0 && facts.open.every(hasIds))) {
+      // Open sessions of an epoch before are known by the offset of their clicks: those move.
+      if (shift === 0 || facts.open.length === 0) {
         placeRow(state, facts, chunk, at)
         continue
       }

@@ -64,30 +64,41 @@ export function activeDaysWithin(days: ActiveDays, today: number, window: number
   return found
 }
 
-// Scratch of usualGapDays: how often each gap occurs; all zero between calls.
+// Scratch of usualGapDays: how often each gap occurs, all zero between calls; how many gaps; the day counted last.
 const gapCounts = new Uint8Array(daysWindow + 1)
+let gapCount = 0
+let laterDay = -1
 
 /**
  * The median gap, in days, between the active days of (today - 90, today]; of an even number of gaps the
  * mean of the middle two. NaN with fewer than 5 gaps.
  */
 export function usualGapDays(days: ActiveDays, today: number): number {
-  let gaps = 0
-  let later = -1
-  for (let back = 0; days.newest >= 0 && back < bitCount; back++) {
-    if (!hasBack(days, back)) continue
-    const day = days.newest - back
-    if (day > today) continue
-    if (day <= today - daysWindow) break
-    if (later >= 0) {
-      gapCounts[later - day]!++
-      gaps++
-    }
-    later = day
+  gapCount = 0
+  laterDay = -1
+  if (days.newest >= 0) {
+    countGaps(days.bits0, days.newest, today)
+    countGaps(days.bits1, days.newest - 32, today)
+    countGaps(days.bits2, days.newest - 64, today)
   }
-  const median = gaps >= gapsMin ? medianOf(gaps) : Number.NaN
+  if (gapCount === 0) return Number.NaN
+  const median = gapCount >= gapsMin ? medianOf(gapCount) : Number.NaN
   gapCounts.fill(0)
   return median
+}
+
+/** The gaps between the days of the window that a word has, the lowest bit being `newest`, and to the day before. */
+function countGaps(word: number, newest: number, today: number): void {
+  for (let left = word; left !== 0; left &= left - 1) {
+    const day = newest - (31 - Math.clz32(left & -left))
+    if (day > today) continue
+    if (day <= today - daysWindow) return
+    if (laterDay >= 0) {
+      gapCounts[laterDay - day]!++
+      gapCount++
+    }
+    laterDay = day
+  }
 }
 
 function medianOf(gaps: number): number {

@@ -17,13 +17,16 @@ const letterN = 0x6e
 
 let bytes: Buffer = Buffer.alloc(0)
 let at = 0
-let skipsNames = false
+let skipsIdle = false
 
-/** What is read next begins there. `skips` makes every `readName` an empty text: making texts takes most of the time. */
-export function readFrom(from: Buffer, offset: number, skips: 'names' | 'nothing'): void {
+/**
+ * What is read next begins there. `skips`: what the reader says that it may do without is stepped over, each name
+ * becomes an empty text and each such list an empty one. Making them takes most of the time.
+ */
+export function readFrom(from: Buffer, offset: number, skips: 'idle' | 'nothing'): void {
   bytes = from
   at = offset
-  skipsNames = skips === 'names'
+  skipsIdle = skips === 'idle'
 }
 
 /** A number; NaN for null. */
@@ -52,7 +55,7 @@ function readLongNumber(startAt: number): number {
 
 /** A text that the reader may do without (see `readFrom`). */
 export function readName(): string {
-  return readString(skipsNames)
+  return readString(skipsIdle)
 }
 
 export function readText(): string {
@@ -101,4 +104,25 @@ export function readList<Item>(readItem: () => Item): Item[] {
     while (bytes[at - 1] === comma)
   leaveList()
   return items
+}
+
+/** A list that the reader may do without (see `readFrom`). */
+export function readIdleList<Item>(readItem: () => Item): Item[] {
+  if (!skipsIdle) return readList(readItem)
+  stepOverList()
+  return []
+}
+
+function stepOverList(): void {
+  enterList()
+  let isText = false
+  for (let depth = 1; depth > 0 && at < bytes.length; at++) {
+    const byte = bytes[at]!
+    if (byte === quote) isText = !isText
+    else if (byte === backslash) at++
+    else if (isText) continue
+    else if (byte === openBracket) depth++
+    else if (byte === closeBracket) depth--
+  }
+  leaveList()
 }

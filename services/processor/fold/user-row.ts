@@ -8,6 +8,7 @@ import {
   isNull,
   leaveList,
   readFrom,
+  readIdleList,
   readList,
   readName,
   readNumber,
@@ -116,15 +117,22 @@ export function isKeyed(bytes: Buffer, at: number): boolean {
 
 const openBrace = 0x7b
 
+/** Whether the row that begins there, not keyed, has the ids of all its open sessions. */
+export function hasAllIds(bytes: Buffer, at: number): boolean {
+  return bytes[at + 1] === zero
+}
+
+const zero = 0x30
+
 /** As `restoreUser`, from bytes in which the JSON begins at `at` and is not keyed. */
 export function readUser(id: string, bytes: Buffer, at: number, version: number): User {
   readFrom(bytes, at, 'nothing')
   return readFacts(id, version)
 }
 
-/** The user as far as it decides when he is due, in a third of the time: without his id and names of other things. */
+/** The user as far as it decides when he is due, in a fraction of the time: without names, click ids, days and orders. */
 export function readDueFacts(bytes: Buffer, at: number, version: number): User {
-  readFrom(bytes, at, 'names')
+  readFrom(bytes, at, 'idle')
   return readFacts('', version)
 }
 
@@ -146,8 +154,8 @@ function readFacts(id: string, version: number): User {
     lastPurchaseMs: readNumber(),
     purchaseDays: readList(readNumber),
     days: readDays(),
-    dayCounts: readList(readDayCount),
-    ledger: readList(readEntry),
+    dayCounts: readIdleList(readDayCount),
+    ledger: readIdleList(readEntry),
     returnedMs: readNumber(),
     segments: readSegments(),
     scores: readScores(),
@@ -190,9 +198,9 @@ function readSession(): Session {
     lastEvent: readName(),
     valueMinor: readNumber(),
     gapMs: readNumber(),
-    ids: isNull() ? [] : readList(readNumber),
+    ids: isNull() ? [] : readIdleList(readNumber),
   }
-  if (!isNull()) session.beforeCut = readList(readNumber)
+  if (!isNull()) session.beforeCut = readIdleList(readNumber)
   leaveList()
   return session
 }
