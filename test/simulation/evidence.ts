@@ -2,6 +2,7 @@
 
 import type { Row, Tables } from './clickhouse/tables.ts'
 import type { JournalEntry } from './clients.ts'
+import type { Acknowledged } from './kafka/log-port.ts'
 import type { Topics } from './kafka/topics.ts'
 import type { Plan } from './plan.ts'
 import type { Post, Received } from './receivers.ts'
@@ -36,6 +37,7 @@ export interface Evidence {
     /** What the table said then; null: nothing. */
     readonly storedOffset: number | null
   }[]
+  readonly acknowledged: readonly Acknowledged[]
   readonly journal: ReadonlyMap<string, JournalEntry>
   readonly answers: readonly string[]
   readonly received: readonly Received[]

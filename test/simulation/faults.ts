@@ -1,6 +1,7 @@
 /** The faults of a plan that are moments rather than fates of calls. */
 import type { Tables } from './clickhouse/tables.ts'
 import { changeEndpoint } from './endpoints.ts'
+import { planMove } from './kafka/leaders.ts'
 import type { Topics } from './kafka/topics.ts'
 import { clicksTopic, type Damage, type Fault, type Plan } from './plan.ts'
 import type { Received } from './receivers.ts'
@@ -62,6 +63,9 @@ function begin(fault: Fault, number: number, around: Surroundings): void {
       })
       return
     }
+    case 'move':
+      planMove(scheduler, topics.at(fault.topic, fault.partition).leadership, fault)
+      return
     case 'visitor': {
       const service = `${fault.of} visitor ${number}`
       supervisor.start(service)

@@ -30,6 +30,8 @@ const rules: readonly ((chance: Chance) => Record<string, unknown>)[] = [
   }),
 ]
 
+const againMs = 200
+
 export interface Operators {
   /** Before the first service starts. */
   prepare(): Promise<void>
@@ -67,20 +69,28 @@ export function createOperators(options: {
     return { key, value: chance.pick(values) }
   }
 
+  /** As soon as somebody leads the partition. */
+  function append(partition: number, record: NewRecord): void {
+    const { leader } = topics.at(clicksTopic, partition).leadership
+    if (leader === null)
+      scheduler.plan(againMs, null, 'operator again', () => append(partition, record))
+    else topics.append(clicksTopic, partition, [record])
+  }
+
   function appendForeign(): void {
     const record = foreignRecord()
-    topics.append(clicksTopic, topics.partitionOf(clicksTopic, record.key!), [record])
+    append(topics.partitionOf(clicksTopic, record.key!), record)
   }
 
   function appendErasure(): void {
     const userId = `user-${chance.whole(1, plan.users)}`
     const record = { key: userId, value: encodeRecord({ kind: 'erase', userId }) }
-    topics.append(clicksTopic, topics.partitionOf(clicksTopic, userId), [record])
+    append(topics.partitionOf(clicksTopic, userId), record)
   }
 
   function appendToAll(record: Parameters<typeof encodeRecord>[0]): void {
     for (let partition = 0; partition < plan.partitions; partition++)
-      topics.append(clicksTopic, partition, [{ key: null, value: encodeRecord(record) }])
+      append(partition, { key: null, value: encodeRecord(record) })
   }
 
   const acts: readonly (() => unknown)[] = [

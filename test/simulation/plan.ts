@@ -1,5 +1,6 @@
 /** What one seed decides beforehand: how large the simulation is, and which faults come when. */
 import { type Chance, chanceOf } from './chance.ts'
+import type { Move } from './kafka/leaders.ts'
 
 /** What becomes of a share of the calls of one kind in a window. */
 export type CallFault = 'refused' | 'lost' | 'late' | 'twice' | 'slow'
@@ -42,12 +43,19 @@ export type Fault = Window &
     /** Stands still; `suspended`: with its steady clock. */
     | { readonly kind: 'still'; readonly service: string; readonly suspended: boolean }
     | { readonly kind: 'skew'; readonly service: string; readonly byMs: number }
+    /** The clock of a partition's leader is off. */
     | {
         readonly kind: 'leader'
         readonly topic: string
         readonly partition: number
         readonly byMs: number
       }
+    /** The leader goes at the next append, for `forMs` nobody leads, and then a broker whose clock is off by `byMs`. */
+    | (Omit<Move, 'forMs'> & {
+        readonly kind: 'move'
+        readonly topic: string
+        readonly partition: number
+      })
     /** Another processor or webhooks joins the group, and leaves it in order. */
     | { readonly kind: 'visitor'; readonly of: 'processor' | 'webhooks' }
     | { readonly kind: 'receiver'; readonly endpoint: number; readonly how: ReceiverFault }
@@ -152,7 +160,7 @@ export function planOf(seed: number, changes: Changes = {}): Plan {
   }))
   return {
     ...size,
-    faults,
+    faults: [...faults, ...movesOf(seed, size)],
     crashes: changes.crashes ?? [],
     deaths,
     damage: changes.damage ?? null,
@@ -200,6 +208,26 @@ function faultOf(chance: Chance, size: Size): Fault {
     () => ({ kind: 'backup', ...window }),
   ]
   return chance.pick(kinds)()
+}
+
+/** Of a chance of their own: the other faults of a seed are what they would be without. */
+function movesOf(seed: number, { partitions }: Size): Fault[] {
+  const chance = chanceOf(seed, 'moves')
+  const move = (): Fault => {
+    const fromMs = chance.whole(500, activeMs)
+    return {
+      kind: 'move',
+      fromMs,
+      // The longest is more than an append is tried again for.
+      forMs: Math.min(chance.pick([300, 1_000, 3_000, 18_000]), activeMs - fromMs + 500),
+      topic: chance.pick([clicksTopic, clicksTopic, alertsTopic]),
+      partition: chance.whole(0, partitions - 1),
+      how: chance.pick(['steps down', 'dies']),
+      moment: chance.pick(['before', 'behind']),
+      byMs: chance.whole(-10_000, 10_000),
+    }
+  }
+  return Array.from({ length: chance.pick([0, 0, 1, 2]) }, move)
 }
 
 export function servicesOf(size: Pick<Plan, 'collectors' | 'processors' | 'webhooks'>): string[] {

@@ -12,7 +12,7 @@ import type { Evidence, Failure, LogLine } from './evidence.ts'
 import { fatesOf } from './fates.ts'
 import { applyFaults } from './faults.ts'
 import { type Coordinator, createCoordinator } from './kafka/coordinator.ts'
-import { openLogPort } from './kafka/log-port.ts'
+import { type Acknowledged, openLogPort } from './kafka/log-port.ts'
 import { createTopics, type Topics } from './kafka/topics.ts'
 import { createOperators } from './operators.ts'
 import { alertsTopic, clicksTopic, type Plan, servicesOf } from './plan.ts'
@@ -63,6 +63,8 @@ export async function simulate(
     chance: chance('log'),
     topics,
     fates,
+    leadersMove: plan.faults.some(({ kind }) => kind === 'move'),
+    acknowledged: (append: Acknowledged) => void evidence.acknowledged.push(append),
     coordinator(topic: string, group: string) {
       const coordinator = groups.get(topic + group) ?? createCoordinator(scheduler, group)
       groups.set(topic + group, coordinator)
@@ -160,6 +162,7 @@ function collect(tables: Tables, nowMs: () => number) {
   const evidence = {
     inserts: [] as { atMs: number; table: string; rows: readonly Row[] }[],
     opened: [] as Evidence['opened'][number][],
+    acknowledged: [] as Acknowledged[],
     logs: [] as LogLine[],
     failures: [] as Failure[],
     disturbances: 0,

@@ -40,8 +40,12 @@ export interface Topic {
 }
 
 /** Throws `topicMissing`, and `logUnreachable` when no broker answers. */
-export async function openTopic(endpoint: Endpoint, name: string): Promise<Topic> {
-  const client = openClient(endpoint)
+export function openTopic(endpoint: Endpoint, name: string): Promise<Topic> {
+  return openTopicOver(openClient(endpoint), name)
+}
+
+/** As `openTopic`, over a client that nobody else uses: it is closed with the topic. The simulator brings its own. */
+export async function openTopicOver(client: Client, name: string): Promise<Topic> {
   const { cluster } = client
   const closing = new AbortController()
 

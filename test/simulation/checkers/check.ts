@@ -5,6 +5,7 @@
 import type { Evidence } from '../evidence.ts'
 import { checkAccounting } from './accounting.ts'
 import { checkAlerts } from './alerts.ts'
+import { checkAppends } from './appends.ts'
 import { checkBounds } from './bounds.ts'
 import { checkDeliveries } from './deliveries.ts'
 import { checkEndpoints } from './endpoints.ts'
@@ -25,6 +26,7 @@ export async function checkAll(evidence: Evidence): Promise<string[]> {
   const reference = await referenceOf(evidence.topics)
   return [
     ...alive,
+    ...checkAppends(evidence),
     ...checkJournal(evidence),
     ...checkTables(evidence, reference),
     ...checkSessions(evidence, reference),

@@ -1,11 +1,14 @@
 /**
- * The log port of one life. Appends, bounds and reads are calls on the partitions in memory; who owns what is decided
- * by the Kafka adapter's own code (membership, ownership, what is held), before a coordinator of the simulation.
+ * The log port of one life. Who owns what is decided by the Kafka adapter's own code (membership, ownership, what is
+ * held), before a coordinator of the simulation. Appends, bounds and reads go one of two ways:
+ *
+ *   ways.ts   calls on the partitions in memory, whoever leads them
+ *             where leaders move: the adapter's own appends and questions, before simulated brokers
  */
 import type { Logger } from 'pino'
 import { EbbError } from '../../../services/base/errors.ts'
 import { ownShare } from '../../../services/log/kafka/ownership.ts'
-import type { Log, Ownership } from '../../../services/log/log.ts'
+import type { Log, NewRecord, Ownership } from '../../../services/log/log.ts'
 import type { Calls, Fate } from '../calls.ts'
 import type { Chance } from '../chance.ts'
 import type { Life, Scheduler } from '../scheduler.ts'
@@ -13,6 +16,7 @@ import type { Coordinator } from './coordinator.ts'
 import { createFeed } from './feed.ts'
 import { groupTopic } from './member.ts'
 import type { Topics } from './topics.ts'
+import { wayByLeaders, wayInMemory } from './ways.ts'
 
 /** A process not heard of for so long loses its partitions; in production it is more. */
 export const sessionMsMax = 5_000
@@ -32,21 +36,31 @@ export interface LogWorld {
   readonly chance: Chance
   readonly topics: Topics
   readonly fates: LogFates
+  readonly leadersMove: boolean
   coordinator(topic: string, group: string): Coordinator
+  /** An append was answered with its first offset. */
+  acknowledged(append: Acknowledged): void
+}
+
+export interface Acknowledged {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** As they were given to the log. */
+  readonly records: readonly NewRecord[]
+  /** Whether the log knows them when they are sent again. */
+  readonly numbered: boolean
 }
 
 export function openLogPort(world: LogWorld, life: Life, logger: Logger): Log {
-  const { calls, topics, fates } = world
+  const { topics, fates, leadersMove } = world
+  const way = leadersMove ? wayByLeaders(world, life) : wayInMemory(world, life)
   const owned = new Set<Ownership>()
   let closed = false
 
   const checkOpen = () => {
     if (closed) throw new EbbError('logClosed', 'The log is closed.')
   }
-  const bounds = (topic: string, partition: number) =>
-    calls.read(life, `bounds ${topic} ${partition}`, fates.read(life, topic, partition), () =>
-      topics.bounds(topic, partition),
-    )
 
   return {
     async ensure(name, { partitions }) {
@@ -58,24 +72,22 @@ export function openLogPort(world: LogWorld, life: Life, logger: Logger): Log {
       checkOpen()
       return topics.count(name)
     },
-    async append(topic, partition, records) {
+    async append(topic, partition, given) {
       checkOpen()
       topics.at(topic, partition)
-      const label = `append ${records.length} to ${topic} ${partition}`
-      const fate = fates.append(life, topic, partition)
-      return calls.call(life, label, fate, () => topics.append(topic, partition, records))
+      // Objects of this append alone: so it can be told which of the log's records are its.
+      const records = given.map(record => ({ ...record }))
+      const offset = await way.append(topic, partition, records)
+      world.acknowledged({ topic, partition, offset, records, numbered: leadersMove })
+      return offset
     },
     async bounds(topic, partition) {
       checkOpen()
-      return bounds(topic, partition)
+      return way.bounds(topic, partition)
     },
     async read(topic, partition, offset, bytesMax) {
       checkOpen()
-      const label = `read ${topic} ${partition} from ${offset}`
-      const limits = { bytesMax, recordsMax: Number.POSITIVE_INFINITY }
-      return calls.read(life, label, fates.read(life, topic, partition), () =>
-        topics.read(topic, partition, offset, limits),
-      )
+      return way.read(topic, partition, offset, bytesMax)
     },
     async own(name, group, owner) {
       checkOpen()
@@ -87,7 +99,7 @@ export function openLogPort(world: LogWorld, life: Life, logger: Logger): Log {
         delayMs: () => fates.groupMs(life),
       }
       const ownership = await ownShare({
-        open: async () => groupTopic(link, topics, name, partition => bounds(name, partition)),
+        open: async () => groupTopic(link, topics, name, partition => way.bounds(name, partition)),
         group,
         owner,
         sessionMsMax,
@@ -97,7 +109,10 @@ export function openLogPort(world: LogWorld, life: Life, logger: Logger): Log {
             ...world,
             life,
             topic: name,
-            delayMs: partition => fates.fetchMs(life, name, partition),
+            delayMs: partition => {
+              const backMs = fates.fetchMs(life, name, partition)
+              return topics.at(name, partition).leadership.leader === null ? null : backMs
+            },
           }),
       })
       owned.add(ownership)
@@ -111,6 +126,7 @@ export function openLogPort(world: LogWorld, life: Life, logger: Logger): Log {
     async close() {
       await Promise.all([...owned].map(ownership => ownership.stop()))
       closed = true
+      await way.close()
     },
   }
 }

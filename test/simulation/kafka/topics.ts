@@ -4,6 +4,7 @@ import { partitionOf } from '../../../services/base/slot.ts'
 import { type Bell, bell } from '../../../services/log/bell.ts'
 import type { Bounds, LogRecord, NewRecord } from '../../../services/log/log.ts'
 import { recordBytes } from '../../../services/log/storage.ts'
+import { firstLeadership } from './leaders.ts'
 
 export interface TopicPartition {
   startOffset: number
@@ -12,6 +13,32 @@ export interface TopicPartition {
   /** How far the clock of its leader is off. */
   skewMs: number
   readonly appended: Bell
+  readonly leadership: Leadership
+  /** By producer, its latest batches: every replica knows them, so each new leader does. */
+  readonly batches: Map<string, readonly Batch[]>
+  /** Beside each record, what the append was given. */
+  readonly given: NewRecord[]
+}
+
+/** Who leads a partition (kafka/leaders.ts). */
+export interface Leadership {
+  /** By number; null while nobody does. */
+  leader: number | null
+  /** Whom the metadata name; null: nobody. */
+  named: number | null
+  /** Led, and answers nobody any more. */
+  dead: number | null
+  /** How far the clock of who leads is off, since he does. */
+  skewMs: number
+  /** What waits for the next append. */
+  move: { readonly moment: 'before' | 'behind'; readonly strike: () => void } | null
+}
+
+/** What a broker knows of a batch that it has taken. */
+export interface Batch {
+  readonly sequence: number
+  readonly count: number
+  readonly offset: number
 }
 
 export interface Topics {
@@ -24,6 +51,7 @@ export interface Topics {
   append(topic: string, partition: number, records: readonly NewRecord[]): number
   bounds(topic: string, partition: number): Bounds
   read(topic: string, partition: number, offset: number, limits: Limits): LogRecord[]
+  nextProducerId(): string
   /** Retention: nothing before the offset is served. */
   dropBefore(topic: string, partition: number, offset: number): void
   /** A leader without the last records came to power: they are gone, their offsets are given again. */
@@ -37,6 +65,7 @@ interface Limits {
 
 export function createTopics(clock: () => number): Topics {
   const topics = new Map<string, TopicPartition[]>()
+  let producers = 0
 
   function partitionsOf(name: string): TopicPartition[] {
     const partitions = topics.get(name)
@@ -53,8 +82,14 @@ export function createTopics(clock: () => number): Topics {
   return {
     create(topic, partitions) {
       if (topics.has(topic)) return
-      const empty = () => ({ startOffset: 0, records: [], skewMs: 0, appended: bell() })
-      topics.set(topic, Array.from({ length: partitions }, empty))
+      const empty = (partition: number) => ({
+        ...{ startOffset: 0, records: [], skewMs: 0, appended: bell() },
+        ...{ leadership: firstLeadership(partition), batches: new Map(), given: [] },
+      })
+      topics.set(
+        topic,
+        Array.from({ length: partitions }, (_, partition) => empty(partition)),
+      )
     },
     names: () => [...topics.keys()],
     count: topic => partitionsOf(topic).length,
@@ -63,10 +98,11 @@ export function createTopics(clock: () => number): Topics {
     append(topic, partition, records) {
       const place = at(topic, partition)
       const first = place.records.length
-      const appendMs = clock() + place.skewMs
+      const appendMs = clock() + place.skewMs + place.leadership.skewMs
       records.forEach(({ key, value }, index) => {
         place.records.push({ offset: first + index, appendMs, key, value: copied(value) })
       })
+      place.given.push(...records)
       place.appended.ring()
       return first
     },
@@ -83,6 +119,7 @@ export function createTopics(clock: () => number): Topics {
         )
       return bounded(records, offset, limits)
     },
+    nextProducerId: () => String(++producers),
     dropBefore(topic, partition, offset) {
       const place = at(topic, partition)
       place.startOffset = Math.max(place.startOffset, Math.min(offset, place.records.length))
@@ -90,6 +127,7 @@ export function createTopics(clock: () => number): Topics {
     truncate(topic, partition, endOffset) {
       const place = at(topic, partition)
       place.records = place.records.slice(0, endOffset)
+      place.given.length = place.records.length
       place.startOffset = Math.min(place.startOffset, endOffset)
     },
   }
