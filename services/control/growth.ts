@@ -55,7 +55,7 @@ async function begin(
   }
   const make = async (topic: string) => {
     await claim.hold()
-    await makeTopic(log, topic, settings)
+    return makeTopic(log, topic, settings)
   }
   await beginEpoch(store, clicks, firstTopic, wanted, wallClock(), make, claim)
 }

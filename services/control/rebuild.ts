@@ -10,17 +10,19 @@ import { type MappingOptions, readMapping } from '../collector/import/mapping.ts
 import type { SortedClicks } from '../collector/import/read.ts'
 import type { Sink, Written } from '../collector/import/target.ts'
 import { encodeRecord } from '../log/codec.ts'
+import { findAhead } from '../rebuild/ahead.ts'
 import { type Epoch, isDrained } from '../rebuild/epochs.ts'
 import { addIncoming, type IncomingClick } from '../rebuild/history.ts'
 import { readChain } from '../rebuild/present.ts'
 import {
+  adoptRebuild,
   beginRebuild,
   continueRebuild,
   giveUpRebuild,
   originOf,
   type Site,
 } from '../rebuild/rebuild.ts'
-import { readOpenRebuild } from '../rebuild/steps.ts'
+import { readOpenRebuild, steps } from '../rebuild/steps.ts'
 import type { Store } from '../store/store.ts'
 import type { Project, ProjectCalls } from './calls.ts'
 import { wiredRejects } from './import.ts'
@@ -46,6 +48,7 @@ export function rebuildCalls(project: Pick<Project, 'store' | 'clicksTopic' | 'o
   return {
     /** False where one that was begun before goes on: it takes no clicks of files any more. */
     async beginRebuild({ files }: { files: boolean }): Promise<boolean> {
+      if (await inPlace(place => adopt(place, files))) return false
       const open = await readOpenRebuild(store)
       if (open && open.step !== 'staging' && !files) return false
       await refuseUnfit(store)
@@ -75,6 +78,23 @@ export function rebuildCalls(project: Pick<Project, 'store' | 'clicksTopic' | 'o
       })
     },
   }
+}
+
+/** Whether tables from before a rebuild go on with what that one made. */
+async function adopt({ site, present }: RebuildPlace, files: boolean): Promise<boolean> {
+  const { log, tables, firstTopic } = site
+  const open = await readOpenRebuild(tables.store)
+  // It has the tables of the new epoch beside already.
+  if (open && steps.indexOf(open.step) >= steps.indexOf('adopting')) return false
+  const ahead = await findAhead({ log, store: tables.store }, firstTopic)
+  if (!ahead?.rebuilt) return false
+  if (files)
+    throw new EbbError(
+      'badInput',
+      `The project went on in ${ahead.topic}, by a rebuild of which these tables know nothing: give ebb rebuild without files first, which makes the tables from that topic.`,
+    )
+  await adoptRebuild(site, present, ahead)
+  return true
 }
 
 /** Throws a sentence where a rebuild would lose something. */

@@ -82,11 +82,16 @@ export async function openServers(options: ServerOptions, logger: Logger): Promi
     if (ran.length > 0) logger.info({ migrations: ran }, 'the tables are up to date')
     log = await openKafkaLog({ brokers: kafka, logger, clientId: 'ebb' })
     const retentionBytes = Number.POSITIVE_INFINITY
-    const clicks = await openPresent({ log, store }, clicksTopic, {
-      partitions: options.partitions,
-      retentionMs: retentionMsDefault,
-      retentionBytes,
-    })
+    const clicks = await openPresent(
+      { log, store },
+      clicksTopic,
+      {
+        partitions: options.partitions,
+        retentionMs: retentionMsDefault,
+        retentionBytes,
+      },
+      sentence => logger.warn(sentence),
+    )
     const alertsPartitions = await openTopic({ log, store }, alertsTopic, {
       partitions: clicks.partitions,
       retentionMs: alertsRetentionMs,

@@ -12,6 +12,7 @@ import { refuseOtherLog } from '../processor/log-fault.ts'
 import { type ProcessorMeter, processorMeter } from '../processor/meter.ts'
 import { whatNext } from '../processor/persist.ts'
 import { type Processor, startProcessor } from '../processor/processor.ts'
+import { whyEnded } from '../rebuild/ahead.ts'
 import { followEpochs } from '../rebuild/follow.ts'
 import type { Present } from '../rebuild/present.ts'
 import { watchEpochs } from '../rebuild/watch.ts'
@@ -92,7 +93,11 @@ async function start(
     door.waits,
     stopping.signal,
     async ({ log, store, clicks }) => {
-      if (service === 'collector') await refuseOtherLog({ log, store, topic: clicks.topic })
+      if (service !== 'collector') return
+      await refuseOtherLog({ log, store, topic: clicks.topic })
+      // What is taken there would not be folded.
+      const ended = await whyEnded({ log, store }, clicks)
+      if (ended) throw ended
     },
   )
   if (!servers) return
@@ -148,7 +153,7 @@ async function runProcessor(setting: Setting): Promise<Running> {
   const { servers, metrics, logger, stops } = setting
   const { log, store, project } = servers
   const faults = faultBook<number>()
-  /** Of partitions that are carried over no further. */
+  /** Of partitions that are carried over no further, and of an epoch that has none behind it. */
   const stuck = faultBook<string>()
   const schedule = await openCutoffsSchedule(store, wallClock)
   const meter = processorMeter(metrics)
@@ -166,6 +171,11 @@ async function runProcessor(setting: Setting): Promise<Running> {
       const sentence = `What comes to ${topic} partition ${partition} is carried over no further`
       stuck.tell(`${topic} ${partition}`, `${sentence}: ${error.message}`, untilRestart)
       logger.error({ topic, partition, err: error }, `${sentence} until a restart`)
+    },
+    ended(why) {
+      if (!why) return stuck.end('sealed')
+      if (!stuck.has('sealed')) logger.error({ err: why }, 'nothing more is folded')
+      stuck.tell('sealed', why.message, 'Ebb goes on by itself when the tables know where.')
     },
   })
   stops.push(() => following.stop())
@@ -235,6 +245,7 @@ async function foldEpoch(
   })
   return {
     processor,
+    isSealed: () => [...processor.partitions.values()].some(({ state }) => state.sealed),
     async stop() {
       broadcaster.stop()
       await processor.stop()

@@ -48,7 +48,8 @@ export async function refuseMoved(store: Store, present: Epoch): Promise<void> {
 
 /**
  * Says that the project goes on in a topic with so many partitions, which `makeTopic` makes before; from here on
- * there is no way back. `claim`: where other commands may be at work on the project too.
+ * there is no way back. Where it says false, the topic of that number is left alone, and the next one is taken.
+ * `claim`: where other commands may be at work on the project too.
  */
 export async function beginEpoch(
   store: Store,
@@ -56,7 +57,7 @@ export async function beginEpoch(
   firstTopic: string,
   partitions: number,
   nowMs: number,
-  makeTopic: (topic: string) => Promise<void> = async () => undefined,
+  makeTopic: (topic: string) => Promise<boolean> = async () => true,
   claim?: Claim,
 ): Promise<Epoch> {
   await refuseMoved(store, present)
@@ -70,32 +71,27 @@ export async function beginEpoch(
       'badInput',
       'A rebuild of the project is not at its end: bring it there first, by ebb rebuild.',
     )
-  const epoch = await freeEpoch(store)
+  let epoch = await freeEpoch(store)
+  while (!(await makeTopic(topicOf(firstTopic, epoch)))) epoch++
   const next = { epoch, topic: topicOf(firstTopic, epoch), partitions }
-  await makeTopic(next.topic)
   await keepEpoch(store, present, next, nowMs, claim)
   return next
 }
 
 /**
- * Makes the topic of an epoch that is to begin. One that is there already, as of a growth that died before its row,
- * must be the same and empty; throws a sentence where it is not.
+ * Makes the topic of an epoch that is to begin. False where there is one already that cannot be it: it has another
+ * number of partitions, or it holds records, as one that a rebuild left of which these tables know nothing.
  */
 export async function makeTopic(
   log: Pick<Log, 'ensure' | 'bounds'>,
   topic: string,
   settings: TopicSettings,
-): Promise<void> {
+): Promise<boolean> {
   const partitions = await log.ensure(topic, settings)
-  const unfit = (what: string) =>
-    new EbbError(
-      'badInput',
-      `The topic ${topic} is there already and ${what}: a growth or a rebuild left it that the tables know nothing of. Nothing uses it now: delete it, and give the command again.`,
-    )
-  if (partitions !== settings.partitions)
-    throw unfit(`has ${partitions} partitions, not ${settings.partitions}`)
+  if (partitions !== settings.partitions) return false
   for (let partition = 0; partition < partitions; partition++)
-    if ((await log.bounds(topic, partition)).endOffset > 0) throw unfit('holds records')
+    if ((await log.bounds(topic, partition)).endOffset > 0) return false
+  return true
 }
 
 /**

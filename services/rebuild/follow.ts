@@ -5,6 +5,7 @@
 import { every } from '../base/time.ts'
 import type { Log, Ownership } from '../log/log.ts'
 import type { Store } from '../store/store.ts'
+import { whyEnded } from './ahead.ts'
 import { startCarrying } from './carry.ts'
 import { type Epoch, isDrained } from './epochs.ts'
 import { type Present, readChain } from './present.ts'
@@ -16,12 +17,20 @@ export interface FollowOptions {
   /** The newest epoch when this process started. */
   readonly newest: Present
   /** Folds this epoch until it is stopped. */
-  readonly fold: (epoch: Present) => Promise<{ stop(): Promise<void> }>
+  readonly fold: (epoch: Present) => Promise<Folding>
   readonly carried: (clicks: number) => void
   /** Something could not be done for now; it is tried again. */
   readonly troubled: (error: Error) => void
   /** What comes to a partition of this topic is carried over no further, until a restart. */
   readonly failed: (topic: string, partition: number, error: Error) => void
+  /** Why nothing more is folded, though the tables know of no later epoch; undefined when they do again. */
+  readonly ended: (why: Error | undefined) => void
+}
+
+export interface Folding {
+  /** The Seal of one of its partitions is folded. */
+  isSealed(): boolean
+  stop(): Promise<void>
 }
 
 export interface Following {
@@ -30,7 +39,7 @@ export interface Following {
   stop(): Promise<void>
 }
 
-const idle = { stop: async () => undefined }
+const idle: Folding = { isSealed: () => false, stop: async () => undefined }
 
 export async function followEpochs(options: FollowOptions): Promise<Following> {
   const { log, store, newest, fold, carried, troubled } = options
@@ -51,11 +60,19 @@ export async function followEpochs(options: FollowOptions): Promise<Following> {
     await carry(chain[at]!, chain[at + 1]!)
   }
   let present = chain[at]!
-  let folding: { stop(): Promise<void> } = await fold(present)
+  let folding = await fold(present)
+  let isEnded = false
 
   async function look(): Promise<void> {
     const next = (await readChain(store)).find(({ epoch }) => epoch > present.epoch)
+    if (!next && folding.isSealed() && !isEnded) {
+      const why = await whyEnded({ log, store }, present)
+      isEnded = why !== undefined
+      if (why) options.ended(why)
+    }
     if (!next || !(await isDrained(store, present))) return
+    if (isEnded) options.ended(undefined)
+    isEnded = false
     // First, and once: what fails behind it is tried again.
     await carry(present, next)
     await folding.stop()

@@ -1,7 +1,9 @@
 /** The epoch that a project is in: the topic that its clicks go to, and the one before it. */
 import { EbbError } from '../base/errors.ts'
+import { wallClock } from '../base/time.ts'
 import type { Log, TopicSettings } from '../log/log.ts'
 import type { Store } from '../store/store.ts'
+import { findAhead, followLog } from './ahead.ts'
 import { type Epoch, readEpochs } from './epochs.ts'
 
 export interface Present extends Epoch {
@@ -15,15 +17,35 @@ export async function readChain(store: Store): Promise<Present[]> {
   return epochs.map((epoch, at) => presentOf(epoch, epochs[at - 1]))
 }
 
-/** As `openTopic`; a project that never grew is in epoch 0, in the topic it began with. */
+/**
+ * As `openTopic`; a project that never grew is in epoch 0, in the topic it began with. Tables that are older than its
+ * last growth follow the log into the epoch of now. `tell`: a sentence for an operator.
+ */
 export async function openPresent(
-  { log, store }: { readonly log: Log; readonly store: Store },
+  place: { readonly log: Log; readonly store: Store },
+  firstTopic: string,
+  settings: TopicSettings,
+  tell: (sentence: string) => void = () => undefined,
+): Promise<Present> {
+  for (;;) {
+    const present = await openNewest(place, firstTopic, settings)
+    const ahead = await findAhead(place, firstTopic)
+    if (!ahead || ahead.rebuilt) return present
+    await followLog(place.store, present, ahead, wallClock())
+    tell(
+      `The tables knew nothing of ${ahead.topic}, in which the project goes on since a growth: they are older, as those of a backup from before it. They follow: what was folded since is folded again.`,
+    )
+  }
+}
+
+async function openNewest(
+  place: { readonly log: Log; readonly store: Store },
   firstTopic: string,
   settings: TopicSettings,
 ): Promise<Present> {
-  const epochs = await readEpochs(store)
+  const epochs = await readEpochs(place.store)
   const newest = epochs.at(-1) ?? { epoch: 0, topic: firstTopic, partitions: settings.partitions }
-  const partitions = await openTopic({ log, store }, newest.topic, {
+  const partitions = await openTopic(place, newest.topic, {
     ...settings,
     partitions: newest.partitions,
   })

@@ -83,6 +83,25 @@ export async function beginRebuild(site: Site, present: Epoch): Promise<Rebuild>
   return rebuild
 }
 
+/**
+ * Goes on with one that came to its end, of which tables from a backup know nothing: its topic holds all that it made,
+ * and the clicks since. Then `continueRebuild`.
+ */
+export async function adoptRebuild(
+  { tables }: Site,
+  present: Epoch,
+  { epoch, topic, partitions }: Epoch,
+): Promise<void> {
+  await refuseMoved(tables.store, present)
+  const open = await readOpenRebuild(tables.store)
+  if (open && open.epoch !== epoch)
+    await keepRebuild(tables.store, { ...open, step: 'given up' }, wallClock())
+  await makeShadow(tables)
+  const from = { from: present.epoch, points: [], tables: {} }
+  const rebuild: Rebuild = { epoch, topic, partitions, step: 'adopting', ...from }
+  await keepRebuild(tables.store, rebuild, wallClock())
+}
+
 /** Ends one that was not sealed; the project is as it was. */
 export async function giveUpRebuild({ tables }: Site): Promise<void> {
   const open = await readOpenRebuild(tables.store)
@@ -124,7 +143,7 @@ const take: Readonly<Record<Exclude<Step, 'done' | 'given up'>, Take>> = {
   async staging({ log, topic: settings, tables, tell }, present, { topic, partitions }) {
     await refuseHeld(tables.store, present)
     // Only here is it known that nothing on it is of this rebuild.
-    await makeTopic(log, topic, { ...settings, partitions })
+    if (!(await makeTopic(log, topic, { ...settings, partitions }))) throw taken(topic)
     tell('Putting clicks in order.')
     const points = await readPoints(tables.store, present)
     await clearRounds(tables, [0, 1])
@@ -166,6 +185,11 @@ const take: Readonly<Record<Exclude<Step, 'done' | 'given up'>, Take>> = {
     return { step: 'carrying' }
   },
 
+  async adopting({ drain }, present) {
+    await drain(present)
+    return { step: 'carrying' }
+  },
+
   async carrying(site, present, rebuild) {
     await carryBehindSeals(site, present, rebuild)
     await foldHistory(site, rebuild)
@@ -188,6 +212,13 @@ const take: Readonly<Record<Exclude<Step, 'done' | 'given up'>, Take>> = {
 }
 
 const graceMs = 1_000
+
+function taken(topic: string): EbbError {
+  return new EbbError(
+    'badInput',
+    `The topic ${topic} is there already, with records or another number of partitions: a growth or a rebuild left it that the tables know nothing of. It is left alone: give the command again, and it takes the next one.`,
+  )
+}
 
 /** A hole in the clicks is not told by the clicks: the timers that wait for it would not wait in the new epoch. */
 async function refuseHeld(store: Store, { topic }: Epoch): Promise<void> {

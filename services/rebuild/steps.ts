@@ -6,6 +6,7 @@
  *   sealing    the old epoch is sealed, and folded up to there: from here on there is only forward
  *   closing    what came meanwhile is put together, and what was told; `Live` ends it
  *   ending     that is appended
+ *   adopting   the new topic is there and whole, and the tables are older than it: the old epoch is folded up to its Seals
  *   carrying   what stands behind the Seals is carried over, and all of it folded
  *   switching  tables take the place of tables, one after the other, and the epoch is known to all
  *   done       only the old tables are left to be dropped
@@ -21,6 +22,7 @@ export const steps = [
   'sealing',
   'closing',
   'ending',
+  'adopting',
   'carrying',
   'switching',
   'done',

@@ -114,7 +114,7 @@ describe('a growth that slept', () => {
   }
   /** `meanwhile`: between its last look and what it says. */
   const grow = (partitions: number, claim: Claim | undefined, meanwhile: () => Promise<unknown>) =>
-    beginEpoch(store, first, 'clicks', partitions, 0, () => meanwhile().then(() => {}), claim)
+    beginEpoch(store, first, 'clicks', partitions, 0, () => meanwhile().then(() => true), claim)
 
   test('begins nothing behind the loss of its claim, also where nobody else has', async () => {
     const claim = await take('the sleeper')
