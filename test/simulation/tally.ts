@@ -1,5 +1,8 @@
-/** What a campaign has done so far, in a file, so that it goes on from there. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+/**
+ * What a campaign has done so far, in a file of one JSON object per line and seed, so that it goes on from there. Each
+ * line says which code and which way of running it is of; of several of one seed the last counts.
+ */
+import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Scenario } from './outcome.ts'
 
@@ -10,59 +13,90 @@ export interface SeedResult {
   readonly crashPoints: number
   readonly faults: number
   readonly failed: readonly Scenario[]
+  /** Nobody judged it: two processes ended before they told what came of it. It counts as failed. */
+  readonly aborted: boolean
 }
 
-export interface Tally {
-  /** Seeds that are done, as inclusive ranges, ascending and apart. */
-  done: [first: number, last: number][]
-  runs: number
-  crashPoints: number
-  faults: number
-  failed: Scenario[]
+/** What the results of one account have in common. */
+export interface Kind {
+  /** hashOfCode. */
+  readonly code: string
+  readonly way: 'seeds' | 'crashes'
 }
 
-/** By way of running: `seeds`, `crashes`. */
-type Tallies = Record<string, Tally>
+export type Entry = Kind & SeedResult
 
-export function readTally(file: string, way: string): Tally {
-  return readAll(file)[way] ?? newTally()
+/** By seed. */
+export type Tally = Map<number, SeedResult>
+
+/** Sums over a range of seeds; `failed`: seeds, ascending. */
+export interface Totals {
+  readonly runs: number
+  readonly crashPoints: number
+  readonly faults: number
+  readonly violations: number
+  readonly failed: readonly number[]
 }
 
-export function newTally(): Tally {
-  return { done: [], runs: 0, crashPoints: 0, faults: 0, failed: [] }
+/** What the file has of this kind. What it has of other code is dropped from it, and said. */
+export function readTally(file: string, { code, way }: Kind, tell: (line: string) => void): Tally {
+  const entries = readEntries(file)
+  const own = entries.filter(entry => entry.code === code)
+  if (own.length < entries.length) {
+    const count = entries.length - own.length
+    tell(`${file} has ${count} seeds of other code than this: they count no more, and run again.`)
+    const draft = `${file}.new`
+    writeFileSync(draft, own.map(lineOf).join(''))
+    renameSync(draft, file)
+  }
+  return new Map(own.filter(entry => entry.way === way).map(entry => [entry.seed, entry]))
 }
 
-function readAll(file: string): Tallies {
+/** All that stands in the file, in order; nothing where there is none. */
+export function readEntries(file: string): Entry[] {
+  let text: string
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Tallies
+    text = readFileSync(file, 'utf8')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error
   }
+  return text.split('\n').flatMap(line => {
+    try {
+      return line === '' ? [] : [JSON.parse(line) as Entry]
+    } catch {
+      // Whoever wrote it was cut off: the seed is not done.
+      return []
+    }
+  })
 }
 
-export function saveTally(file: string, way: string, tally: Tally): void {
+export function addToTally(file: string, kind: Kind, result: SeedResult): void {
   mkdirSync(dirname(file), { recursive: true })
-  const draft = `${file}.new`
-  writeFileSync(draft, `${JSON.stringify({ ...readAll(file), [way]: tally })}\n`)
-  renameSync(draft, file)
+  appendFileSync(file, lineOf({ ...kind, ...result }))
 }
 
-export function isDone({ done }: Tally, seed: number): boolean {
-  return done.some(([first, last]) => seed >= first && seed <= last)
+/** Begins with the end of the line before: that one may have been cut off. */
+function lineOf(entry: Entry): string {
+  return `\n${JSON.stringify(entry)}`
 }
 
-export function add(tally: Tally, result: SeedResult): void {
-  tally.runs += result.runs
-  tally.crashPoints += result.crashPoints
-  tally.faults += result.faults
-  tally.failed.push(...result.failed)
-  const ranges: [number, number][] = [...tally.done, [result.seed, result.seed]]
-  ranges.sort(([one], [other]) => one - other)
-  tally.done = []
-  for (const [first, last] of ranges) {
-    const before = tally.done.at(-1)
-    if (before && first <= before[1] + 1) before[1] = Math.max(before[1], last)
-    else tally.done.push([first, last])
+/** A seed that failed is not done: whoever asks for it again wants to see it pass. */
+export function isDone(tally: Tally, seed: number): boolean {
+  return tally.get(seed)?.failed.length === 0
+}
+
+/** Of the seeds from `first` to `last`, both included. */
+export function totalsOf(tally: Tally, first: number, last: number): Totals {
+  const totals = { runs: 0, crashPoints: 0, faults: 0, violations: 0, failed: [] as number[] }
+  for (let seed = first; seed <= last; seed++) {
+    const result = tally.get(seed)
+    if (!result) continue
+    totals.runs += result.runs
+    totals.crashPoints += result.crashPoints
+    totals.faults += result.faults
+    totals.violations += result.failed.length
+    if (result.failed.length > 0) totals.failed.push(seed)
   }
+  return totals
 }
