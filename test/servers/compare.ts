@@ -1,9 +1,11 @@
 /** The tables against the pure fold of each partition's dump: no loss, no double, no second alert. */
 import assert from 'node:assert/strict'
+import { readNextOffsets } from '../../services/control/standing.ts'
 import { decodeAlert } from '../../services/log/codec.ts'
 import type { Log } from '../../services/log/log.ts'
 import { dumpPartition } from '../../services/processor/dump.ts'
 import { runPipe } from '../../services/processor/pipe/run.ts'
+import { readEpochs } from '../../services/rebuild/epochs.ts'
 import type { Store } from '../../services/store/store.ts'
 
 export const clicksTopic = 'ebb.clicks'
@@ -82,6 +84,17 @@ export async function foldedIn(store: Store): Promise<number> {
     { topic: clicksTopic },
   )
   return Number(row!.folded)
+}
+
+/** All that is on the topics of all epochs that the tables know is in them, or carried over. */
+export async function foldedAll(log: Log, store: Store): Promise<boolean> {
+  for (const { topic, partitions } of await readEpochs(store)) {
+    const offsets = await readNextOffsets(store, topic)
+    for (let partition = 0; partition < partitions; partition++)
+      if ((offsets.get(partition) ?? 0) < (await log.bounds(topic, partition)).endOffset)
+        return false
+  }
+  return true
 }
 
 /** Records that have come to the log. */

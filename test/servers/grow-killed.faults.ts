@@ -7,13 +7,12 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { brokersForTest } from '../../infra/kafka/broker.ts'
-import { readNextOffsets } from '../../services/control/standing.ts'
 import { readEpochs, readSealed, topicOf } from '../../services/rebuild/epochs.ts'
 import { ebb, freePort } from '../control/ebb.ts'
 import { compareSent } from '../soak/books.ts'
 import { appendRule } from '../soak/scene.ts'
 import { createSender } from '../soak/sender.ts'
-import { alertBytes, clicksTopic } from './compare.ts'
+import { alertBytes, clicksTopic, foldedAll } from './compare.ts'
 import { startProxy } from './proxy.ts'
 import { beginScene, isWell, partitions, type Scene, sceneMsMax, until } from './scene.ts'
 import { type Service, startService } from './services.ts'
@@ -25,17 +24,6 @@ const alertsMin = 100
 
 const brokers = await brokersForTest(1, { own: true })
 after(() => (typeof brokers === 'string' ? undefined : brokers.stop()))
-
-/** All that is on the topics of all epochs is in the tables, or carried over. */
-async function foldedAll({ log, store }: Scene): Promise<boolean> {
-  for (const { topic, partitions } of await readEpochs(store)) {
-    const offsets = await readNextOffsets(store, topic)
-    for (let partition = 0; partition < partitions; partition++)
-      if ((offsets.get(partition) ?? 0) < (await log.bounds(topic, partition)).endOffset)
-        return false
-  }
-  return true
-}
 
 async function isThere({ log }: Scene, topic: string): Promise<boolean> {
   return log.partitions(topic).then(
@@ -124,7 +112,7 @@ test('the command, a collector and processors are killed in the middle of growth
     await isWell(service)
     assert.equal(await service.stop('SIGTERM'), 0, service.output())
   }
-  await until(() => foldedAll(scene))
+  await until(() => foldedAll(scene.log, scene.store))
   for (const { topic, partitions } of (await readEpochs(scene.store)).slice(0, -1))
     assert.equal((await readSealed(scene.store, topic)).size, partitions)
 

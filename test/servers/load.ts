@@ -10,8 +10,8 @@ export interface Load {
   stop(): Promise<void>
 }
 
-/** Clicks of so many users, one after the other in some threads. */
-export function startLoad(url: string, users: number): Load {
+/** Clicks of so many users, one after the other in some threads. `prefix`: of their ids. */
+export function startLoad(url: string, users: number, prefix = 'm'): Load {
   const acknowledged = new Set<string>()
   let stopping = false
   let next = 0
@@ -26,7 +26,8 @@ export function startLoad(url: string, users: number): Load {
   const sending = Array.from({ length: threads }, async () => {
     while (!stopping) {
       const id = next++
-      while (!acknowledged.has(`m${id}`)) await send(`m${id}`, `user ${id % users}`)
+      const messageId = `${prefix}${id}`
+      while (!acknowledged.has(messageId)) await send(messageId, `user ${id % users}`)
       await wait(5)
     }
   })
