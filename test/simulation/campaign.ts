@@ -1,17 +1,18 @@
-/** Many seeds over some processes, saved as it goes on; what was done before is not done again. */
+/** Many seeds over some processes, each kept as it is done; what was done before is not done again. */
 import { fork } from 'node:child_process'
 import { performance } from 'node:perf_hooks'
+import { hashOfCode } from './code.ts'
 import {
-  add,
+  addToTally,
   isDone,
-  newTally,
+  type Kind,
   readTally,
   type SeedResult,
-  saveTally,
   type Tally,
+  totalsOf,
 } from './tally.ts'
 
-const saveEveryMs = 5_000
+const tellEveryMs = 5_000
 
 export interface CampaignOptions {
   /** Inclusive. */
@@ -25,47 +26,48 @@ export interface CampaignOptions {
   readonly tell: (line: string) => void
 }
 
-/** Of all that the state file knows of this way of running. `failed`: seeds. */
+/** Of the seeds that were asked for, whenever they were run; a run counts as one violation. `failed`: seeds. */
 export interface CampaignResult {
   readonly runs: number
-  readonly crashPoints: number
   readonly violations: number
   readonly failed: readonly number[]
 }
 
 export async function campaign(options: CampaignOptions): Promise<CampaignResult> {
   const { first, last, withCrashes, stateFile, tell } = options
-  const way = withCrashes ? 'crashes' : 'seeds'
-  const tally = stateFile ? readTally(stateFile, way) : newTally()
+  const kind: Kind = { code: hashOfCode(), way: withCrashes ? 'crashes' : 'seeds' }
+  const tally: Tally = stateFile ? readTally(stateFile, kind, tell) : new Map()
   const todo: number[] = []
   for (let seed = first; seed <= last; seed++) if (!isDone(tally, seed)) todo.push(seed)
   const total = todo.length
-  let savedAtMs = performance.now()
-  const startedAtMs = savedAtMs
+  const startedAtMs = performance.now()
+  let toldAtMs = startedAtMs
+  let done = 0
 
-  function done(result: SeedResult): void {
-    add(tally, result)
+  function keep(result: SeedResult): void {
+    tally.set(result.seed, result)
+    if (stateFile) addToTally(stateFile, kind, result)
+    done++
     for (const scenario of result.failed) tell(`failed: ${JSON.stringify(scenario)}`)
-    if (performance.now() - savedAtMs < saveEveryMs) return
-    savedAtMs = performance.now()
-    if (stateFile) saveTally(stateFile, way, tally)
-    const minutes = ((savedAtMs - startedAtMs) / 60_000).toFixed(1)
-    tell(`${total - todo.length} of ${total} seeds in ${minutes} min; ${tally.runs} runs so far`)
+    if (performance.now() - toldAtMs < tellEveryMs) return
+    toldAtMs = performance.now()
+    const minutes = ((toldAtMs - startedAtMs) / 60_000).toFixed(1)
+    tell(`${done} of ${total} seeds in ${minutes} min`)
   }
 
   const count = Math.min(options.workers, total)
-  try {
-    await Promise.all(Array.from({ length: count }, () => work(todo, withCrashes, done, tell)))
-  } finally {
-    if (stateFile && total > 0) saveTally(stateFile, way, tally)
-  }
-  return resultOf(tally)
+  await Promise.all(Array.from({ length: count }, () => work(todo, withCrashes, keep, tell)))
+  const { runs, crashPoints, faults, violations, failed } = totalsOf(tally, first, last)
+  const before = last - first + 1 - total
+  tell(`${total} seeds were run now, ${before} before, by code ${kind.code};`)
+  tell(`${runs} runs, ${crashPoints} of them at crash points, with ${faults} faults`)
+  return { runs, violations, failed }
 }
 
 async function work(
   todo: number[],
   withCrashes: boolean,
-  done: (result: SeedResult) => void,
+  keep: (result: SeedResult) => void,
   tell: (line: string) => void,
 ): Promise<void> {
   let worker = startWorker(withCrashes)
@@ -83,7 +85,7 @@ async function work(
         worker.end()
         worker = startWorker(withCrashes)
       }
-      done(result ?? { seed, runs: 1, crashPoints: 0, faults: 0, failed: [{ seed }] })
+      keep(result ?? abortedAt(seed))
     }
   } finally {
     worker.end()
@@ -121,7 +123,6 @@ function startWorker(withCrashes: boolean): Worker {
   }
 }
 
-function resultOf({ runs, crashPoints, failed }: Tally): CampaignResult {
-  const seeds = [...new Set(failed.map(({ seed }) => seed))].sort((one, other) => one - other)
-  return { runs, crashPoints, violations: failed.length, failed: seeds }
+function abortedAt(seed: number): SeedResult {
+  return { seed, runs: 1, crashPoints: 0, faults: 0, failed: [{ seed }], aborted: true }
 }

@@ -3,11 +3,12 @@
  *                --seed N --crashes                one for each of its checkpoints
  *                --seed N --shrink                 the smallest plan that still fails
  *                --plan FILE                       of a plan that was kept, instead of --seed
- *                --seeds A..B [--crashes]          many; goes on where it stopped, by the file of --state
+ *                --seeds A..B [--crashes]          many; those that failed, or that this very code has not run yet
+ *                             [--state file]       the account of what was run, data/simulation.jsonl if not said
  *                             [--workers n]        processes, 2 if not said
- *                             [--fresh]            from the beginning, and keeps no account
+ *                             [--fresh]            all of them, and keeps no account
  *
- * Standard output is the same for the same arguments on every machine. Status 1: some promise was broken.
+ * Standard output is the same for the same arguments and source on every machine. Status 1: some promise was broken.
  */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -25,7 +26,7 @@ const { values } = parseArgs({
     plan: { type: 'string' },
     trace: { type: 'boolean' },
     shrink: { type: 'boolean', default: false },
-    state: { type: 'string', default: 'data/simulation.json' },
+    state: { type: 'string', default: 'data/simulation.jsonl' },
     fresh: { type: 'boolean', default: false },
     workers: { type: 'string' },
   },
@@ -91,10 +92,11 @@ async function runCrashes(): Promise<boolean> {
 
 async function runMany(range: string): Promise<boolean> {
   const match = /^(\d{1,9})\.\.(\d{1,9})$/.exec(range)
-  if (!match) throw new Error(`${range} is no range: give A..B.`)
+  const [first, last] = [Number(match?.[1]), Number(match?.[2])]
+  if (!(first <= last)) throw new Error(`${range} is no range: give A..B, the lower one first.`)
   const result = await campaign({
-    first: Number(match[1]),
-    last: Number(match[2]),
+    first,
+    last,
     withCrashes: values.crashes ?? false,
     workers: wholeOf(values.workers ?? '2'),
     stateFile: values.fresh ? null : values.state,

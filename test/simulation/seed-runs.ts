@@ -26,6 +26,7 @@ export async function runSeed(seed: number, withCrashes: boolean): Promise<SeedR
     crashPoints: crashes.length,
     faults: runs * faultCount(plan) + crashes.flat().length,
     failed,
+    aborted: false,
   }
 }
 
