@@ -12,6 +12,8 @@ export interface Bug {
   /** Stands in the file exactly once. */
   readonly from: string
   readonly to: string
+  /** Put behind the end of the file: imports and functions that `to` needs. */
+  readonly behind?: string
   /** Where the simulator cannot see it: the test that fails. */
   readonly test?: string
 }
@@ -33,6 +35,13 @@ export const bugs: readonly Bug[] = [
     file: flush,
     from: '  await writeEffects(target, place, state, batch, living, round)\n',
     to: "  await insert(store, 'progress', [progressRow(target, place, state, reached)])\n  await writeEffects(target, place, state, batch, living, round)\n",
+  },
+  {
+    name: 'commit before insert: progress before the rows of users',
+    breaks: 'I2 I5',
+    file: flush,
+    from: '  for (let at = 0; at < living.length; at += usersAtOnce) {\n',
+    to: "  await insert(store, 'progress', [progressRow(target, place, state, reached)])\n  for (let at = 0; at < living.length; at += usersAtOnce) {\n",
   },
   {
     name: 'users and progress are stored in the middle of a record',
@@ -152,6 +161,45 @@ export const bugs: readonly Bug[] = [
     file: userRow,
     from: '    episodes: new Map(readList(readEpisode)),\n',
     to: '    episodes: new Map(readList(readEpisode).slice(0, 0)),\n',
+  },
+  {
+    name: 'rows read before progress',
+    breaks: 'I2 I5',
+    file: restore,
+    from: '  const progress = await readProgress(source, place)\n  const state = progress\n',
+    to: '  source = await withUsersOfNow(source, place)\n  const progress = await readProgress(source, place)\n  const state = progress\n',
+    behind: `
+async function withUsersOfNow(source: RestoreSource, place: Place): Promise<RestoreSource> {
+  const { store } = source
+  const all = await readUsers(source, place, { from: 0, to: slotCount })
+  const scan: Store['scan'] = async (sql, params) => {
+    if (!sql.includes('FROM users')) return store.scan(sql, params)
+    return params?.from === 0 ? all : noRows
+  }
+  return { ...source, store: { ...store, scan } }
+}
+`,
+  },
+  {
+    name: 'rules are read back from their table',
+    breaks: 'I3',
+    file: restore,
+    from: '  // Behind progress: rows may be ahead of it and never behind.\n',
+    to: '  await takeRulesOfTable(source, state)\n',
+    behind: `
+import { nextRule, parseRule } from './fold/rule.ts'
+async function takeRulesOfTable({ store }: RestoreSource, state: PartitionState): Promise<void> {
+  state.rules.clear()
+  const rows = await store.query<{ rule: string }>(
+    'SELECT rule_id, revision, rule FROM rules ORDER BY rule_id, revision',
+  )
+  for (const { rule } of rows) {
+    const text = parseRule(JSON.parse(rule))
+    const next = nextRule(state.rules.get(text.id), text)
+    if (next) state.rules.set(text.id, next)
+  }
+}
+`,
   },
   {
     name: 'ids are read back beyond the version of the row',

@@ -5,100 +5,119 @@
  *   npm run planted [-- --seeds 60] [--only word of its name]
  */
 import { execFile } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { readEntries } from '../simulation/tally.ts'
 import { type Bug, bugs } from './bugs.ts'
+import { type Copy, copyOf, plant, root } from './copy.ts'
+import { countSeeds, type SeedCounts, type TestVerdict, verdictOfTests } from './verdict.ts'
 
-const root = new URL('../../', import.meta.url).pathname
-/** The source as it was at the start: this takes long, and somebody may go on working. */
-const base = mkdtempSync(join(tmpdir(), 'ebb-planted-base-'))
-const parts = ['services', 'schemas', 'test', 'infra', 'package.json']
-/** A bug may make the simulator wait for ever: that is found too. */
+/** A bug may make the simulator or a test wait for ever. */
 const patienceMs = 15 * 60_000
+const node = ['--disable-warning=ExperimentalWarning']
 
 interface Finding {
-  readonly bug: string
-  readonly seedsFailed: number
-  /** The test that failed, where the simulator saw nothing. */
-  readonly test: string | null
+  readonly seeds: SeedCounts
+  /** Of the named test, where the simulator saw nothing. */
+  readonly test: TestVerdict | null
 }
 
-interface Outcome {
+interface Output {
   readonly ok: boolean
   readonly stdout: string
 }
 
-function run(copy: string, args: readonly string[]): Promise<Outcome> {
+function run(copy: Copy, args: readonly string[]): Promise<Output> {
   // Not a child of a test runner that we may run in: it would report to that.
   const { NODE_TEST_CONTEXT: _context, ...env } = process.env
   return new Promise(resolve => {
-    const options = { cwd: copy, env, maxBuffer: 1 << 28, timeout: patienceMs }
+    const options = { cwd: copy.path, env, maxBuffer: 1 << 28, timeout: patienceMs }
     execFile(process.execPath, [...args], options, (error, stdout) =>
       resolve({ ok: error === null, stdout }),
     )
   })
 }
 
-function plant(copy: string, bug: Bug): void {
-  const path = join(copy, bug.file)
-  const source = readFileSync(path, 'utf8')
-  const places = source.split(bug.from).length - 1
-  if (places !== 1)
-    throw new Error(
-      `${bug.name}: ${bug.file} has the clause ${places} times, not once; mend bugs.ts.`,
-    )
-  writeFileSync(
-    path,
-    source.replace(bug.from, () => bug.to),
-  )
+async function runSeeds(copy: Copy, seeds: number): Promise<SeedCounts> {
+  const account = join(copy.path, 'account.jsonl')
+  const range = ['--seeds', `1..${seeds}`, '--state', account]
+  await run(copy, [...node, 'test/simulation/run.ts', ...range])
+  return countSeeds(readEntries(account), seeds)
 }
 
-async function seedsFailed(copy: string, seeds: number): Promise<number> {
-  const script = join(copy, 'test/simulation/run.ts')
-  const { ok, stdout } = await run(copy, [script, '--seeds', `1..${seeds}`, '--fresh'])
-  try {
-    return JSON.parse(stdout.trim().split('\n').at(-1)!).failed.length
-  } catch {
-    // It did not come to its last line.
-    return ok ? 0 : seeds
-  }
+async function runTest(copy: Copy, file: string): Promise<TestVerdict> {
+  const args = [...node, '--test', '--test-reporter=tap', file]
+  return verdictOfTests(file, (await run(copy, args)).stdout)
 }
 
-async function find(bug: Bug | undefined, seeds: number): Promise<Finding> {
-  const copy = mkdtempSync(join(tmpdir(), 'ebb-planted-'))
+/** Bugs are found by running them: what does not compile would be found by everything. */
+async function assertCompiles(bug: Bug, copy: Copy): Promise<void> {
+  const { stdout } = await run(copy, ['node_modules/typescript/bin/tsc', '--noEmit'])
+  const faults = stdout.split('\n').filter(line => nonsense.test(line))
+  if (faults.length > 0)
+    throw new Error(`${bug.name}: what is planted is no code; mend bugs.ts: ${faults.join('; ')}`)
+}
+
+/** Syntax, names that are not there, and what is used before it is. Careless types are what bugs are made of. */
+const nonsense = /error TS(1\d{3}|2304|2448|2454|2552|2663|18004):/
+
+async function find(bug: Bug, seeds: number): Promise<Finding> {
+  const copy = copyOf(base.path)
   try {
-    cpSync(base, copy, { recursive: true })
-    symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
-    if (bug) plant(copy, bug)
-    const failed = await seedsFailed(copy, seeds)
-    const named = bug?.test
-    const test =
-      failed === 0 && named && !(await run(copy, ['--test', join(copy, named)])).ok ? named : null
-    return { bug: bug?.name ?? 'none', seedsFailed: failed, test }
+    plant(copy, bug)
+    await assertCompiles(bug, copy)
+    const counts = await runSeeds(copy, seeds)
+    const test = counts.failed === 0 && bug.test ? await runTest(copy, bug.test) : null
+    return { seeds: counts, test }
   } finally {
-    rmSync(copy, { recursive: true, force: true })
+    copy.remove()
   }
+}
+
+/** Whoever fails on the source as it is finds nothing: the seeds, and the tests that are named. */
+async function assertWell(chosen: readonly Bug[], seeds: number): Promise<void> {
+  const { failed, aborted } = await runSeeds(base, seeds)
+  if (failed + aborted > 0)
+    throw new Error(`The source as it is fails in ${failed} seeds, and ${aborted} come to no end.`)
+  for (const file of new Set(chosen.flatMap(({ test }) => test ?? []))) {
+    const verdict = await runTest(base, file)
+    if (verdict !== 'passed')
+      throw new Error(`${file} has ${verdict} on the source as it is: it can find nothing.`)
+  }
+}
+
+function textOf({ test, seeds: { failed, aborted } }: Finding, bug: Bug, seeds: number): string {
+  const by =
+    failed > 0
+      ? `in ${failed} of ${seeds} seeds`
+      : test === 'failed'
+        ? `by ${bug.test}`
+        : 'NOT FOUND'
+  const without = [
+    ...(aborted > 0 ? [`${aborted} seeds came to no end`] : []),
+    ...(test === 'aborted' ? [`${bug.test} came to no end`] : []),
+  ]
+  return [by, ...without].join('; ')
 }
 
 const { values } = parseArgs({
   options: { seeds: { type: 'string', default: '60' }, only: { type: 'string' } },
 })
 const seeds = Number(values.seeds)
-for (const part of parts) cpSync(join(root, part), join(base, part), { recursive: true })
 const chosen = bugs.filter(bug => bug.name.includes(values.only ?? ''))
-const asItIs = await find(undefined, seeds)
-if (asItIs.seedsFailed > 0)
-  throw new Error(`The source as it is fails in ${asItIs.seedsFailed} seeds.`)
+/** The source as it was at the start: this takes long, and somebody may go on working. */
+const base = copyOf(root)
 const alive: string[] = []
-for (const [at, bug] of chosen.entries()) {
-  const { seedsFailed: failed, test } = await find(bug, seeds)
-  if (failed === 0 && test === null) alive.push(bug.name)
-  const by =
-    failed > 0 ? `in ${failed} of ${seeds} seeds` : test === null ? 'NOT FOUND' : `by ${test}`
-  console.log(`${at + 1}/${chosen.length}  ${bug.breaks.padEnd(9)} ${bug.name}: ${by}`)
+try {
+  await assertWell(chosen, seeds)
+  for (const [at, bug] of chosen.entries()) {
+    const finding = await find(bug, seeds)
+    if (finding.seeds.failed === 0 && finding.test !== 'failed') alive.push(bug.name)
+    const says = textOf(finding, bug, seeds)
+    console.log(`${at + 1}/${chosen.length}  ${bug.breaks.padEnd(9)} ${bug.name}: ${says}`)
+  }
+} finally {
+  base.remove()
 }
-rmSync(base, { recursive: true, force: true })
 console.log(JSON.stringify({ bugs: chosen.length, found: chosen.length - alive.length, alive }))
-process.exit(alive.length > 0 ? 1 : 0)
+process.exitCode = alive.length > 0 ? 1 : 0
