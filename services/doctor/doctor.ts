@@ -8,15 +8,11 @@ import type { Store } from '../store/store.ts'
 import { examineAudit } from './audit.ts'
 import { type Check, look, wrong } from './check.ts'
 import { examineClickHouse } from './clickhouse.ts'
+import { examineClocks } from './clocks.ts'
 import { type DeliverySource, examineAlerts, examineDeliveries } from './deliveries.ts'
-import { examineGrowth, newestTopic } from './growth.ts'
+import { examineEnd, examineGrowth, newestTopic } from './growth.ts'
 import { examineKafka } from './kafka.ts'
-import {
-  examineClocks,
-  examineControls,
-  examinePartitions,
-  type PartitionSource,
-} from './partitions.ts'
+import { examineControls, examinePartitions, type PartitionSource } from './partitions.ts'
 import { examineRebuild } from './rebuild.ts'
 
 /** A project whose log and tables answer. */
@@ -25,6 +21,7 @@ export type Patient = PartitionSource & DeliverySource
 export async function examineProject(patient: Patient): Promise<readonly Check[]> {
   const ofTables = await examineTables(patient)
   const ofLog = await inOrder([
+    () => look('growth', () => examineEnd(patient)),
     () => look('clocks', () => examineClocks(patient)),
     () => look('partitions', () => examinePartitions(patient)),
     () => look('changes', () => examineControls(patient)),

@@ -1,7 +1,6 @@
 /** The partitions of clicks: how far the tables are behind, and what is not yet in force on some of them. */
 import { readBroadcasts } from '../control/project.ts'
 import { readRevisions } from '../control/standing.ts'
-import { decodeRecord } from '../log/codec.ts'
 import type { Bounds, Log } from '../log/log.ts'
 import type { PartitionState } from '../processor/fold/state.ts'
 import { readTime } from '../store/rows.ts'
@@ -18,7 +17,7 @@ import {
 } from './check.ts'
 
 export interface PartitionSource {
-  readonly log: Pick<Log, 'bounds' | 'read'>
+  readonly log: Pick<Log, 'partitions' | 'bounds' | 'read'>
   readonly store: Store
   readonly clicksTopic: string
   readonly partitions: number
@@ -47,10 +46,6 @@ const standstillMs = 60_000
 const lagRecordsMax = 50_000
 /** Collectors tick every 5 s. */
 const silenceMs = 60_000
-/** Of clocks that stamp the same record. */
-const clockMsMax = 5_000
-/** Read at the end of a partition to find a tick. */
-const tailRecords = 64
 
 export async function examinePartitions(source: PartitionSource): Promise<readonly Check[]> {
   const stands = await readStands(source)
@@ -96,6 +91,10 @@ function lagOf({ bounds, nextOffset = bounds.startOffset }: Stand): number {
 async function positionFaults(stand: Stand, source: PartitionSource): Promise<Check[]> {
   const { partition, bounds, nextOffset, writtenMs } = stand
   const fault = (says: string) => [wrong(`partition ${partition}`, says)]
+  if (nextOffset === undefined && bounds.startOffset > 0)
+    return fault(
+      `Its first ${bounds.startOffset} records are gone, and the tables hold nothing of it: restore a backup of ClickHouse, or give ebb log begin and start the processors again.`,
+    )
   if (nextOffset !== undefined && nextOffset < bounds.startOffset)
     return fault(
       `${bounds.startOffset - nextOffset} records were dropped from the log before they were folded: the processor stops here; see "Backup and restore" in docs/operators.md.`,
@@ -167,45 +166,6 @@ function timeChecks(stands: readonly Stand[], source: PartitionSource): Check[] 
     ? `By the clicks it is ${new Date(latestMs).toISOString()}.`
     : 'No click has come yet.'
   return [...orOk(faults, 'time', says)]
-}
-
-/** The clocks of who writes and of who stamps, by the latest ticks. */
-export async function examineClocks(source: PartitionSource): Promise<readonly Check[]> {
-  if (source.replay) return []
-  const offsMs: number[] = []
-  let aheadMs = 0
-  for (let partition = 0; partition < source.partitions; partition++) {
-    for (const { appendMs, value } of await readTail(source, partition)) {
-      aheadMs = Math.max(aheadMs, appendMs - source.wallClock())
-      const record = decodeRecord(value)
-      if (record.kind === 'tick') offsMs.push(appendMs - record.atMs)
-    }
-  }
-  const faults: Check[] = []
-  if (aheadMs > clockMsMax)
-    faults.push(
-      wrong(
-        'clocks',
-        `The log's clock is ${durationText(aheadMs)} ahead of ours: set both by NTP.`,
-      ),
-    )
-  const lastMs = offsMs.at(-1) ?? 0
-  if (Math.abs(lastMs) > clockMsMax) {
-    const where = lastMs > 0 ? 'behind' : 'ahead of'
-    faults.push(
-      wrong(
-        'clocks',
-        `A collector's clock is ${durationText(Math.abs(lastMs))} ${where} the log's: set both by NTP.`,
-      ),
-    )
-  }
-  return orOk(faults, 'clocks', 'The log agrees with us and with who ticks.')
-}
-
-async function readTail({ log, clicksTopic }: PartitionSource, partition: number) {
-  const { startOffset, endOffset } = await log.bounds(clicksTopic, partition)
-  const from = Math.max(startOffset, endOffset - tailRecords)
-  return from === endOffset ? [] : log.read(clicksTopic, partition, from, 64 * 1024)
 }
 
 /** Rules and settings that are kept, and not yet in force on every partition. */
