@@ -9,7 +9,13 @@ import type { Log } from '../log/log.ts'
 import { isTaken } from '../log/record.ts'
 import { readInteger, scannedRows } from '../store/scan.ts'
 import type { Store } from '../store/store.ts'
-import { type ErasedUsers, type Erasures, erasuresOfPartition } from './erasures.ts'
+import {
+  type ErasedUsers,
+  type Erasures,
+  erasuresOfPartition,
+  erasuresOfUsers,
+} from './erasures.ts'
+import { progressRow } from './flush.ts'
 import { shareOfGuard } from './fold/guard.ts'
 import { idOfRow, placeOfRow } from './fold/packed-rows.ts'
 import { idHash } from './fold/session.ts'
@@ -43,15 +49,13 @@ const bytesAtOnce = 32 * 1024 * 1024
 const tellIntervalMs = 2_000
 
 export async function restore(source: RestoreSource, place: Place): Promise<Folded> {
-  const { log, topic, project } = source
+  const { project } = source
   const progress = await readProgress(source, place)
   const state = progress
     ? restorePartition(project, progress.state)
     : await beginState(source, place)
-  const { nextOffset, lastHash } = progress ?? {
-    nextOffset: (await log.bounds(topic, place.partition)).startOffset,
-    lastHash: '',
-  }
+  // Nothing folded: from the very first record on. Where that one is gone, somebody must know of it.
+  const { nextOffset, lastHash } = progress ?? { nextOffset: 0, lastHash: '' }
   // Behind progress: rows may be ahead of it and never behind.
   const [fault, first] = await Promise.all([
     findFault(source, place, { nextOffset, lastHash }),
@@ -62,6 +66,28 @@ export async function restore(source: RestoreSource, place: Place): Promise<Fold
   const folded = createFolded(state, nextOffset, lastHash, first.erased)
   folded.isOfOneMoment = (await readProgress(source, place))?.nextOffset === progress?.nextOffset
   return folded
+}
+
+/**
+ * Says of partitions of which nothing was ever folded, and whose first records are gone, that they begin at the first
+ * ones that are there. For an operator who has nothing to bring them back from.
+ */
+export async function acceptLoss(
+  source: RestoreSource & { readonly epoch: number },
+  wallClock: () => number,
+  tell: (sentence: string) => void,
+): Promise<void> {
+  const { log, store, topic, partitions, epoch } = source
+  for (let partition = 0; partition < partitions; partition++) {
+    const place = { epoch, partition }
+    if (await readProgress(source, place)) continue
+    const { startOffset } = await log.bounds(topic, partition)
+    if (startOffset === 0) continue
+    const state = await beginState(source, place)
+    const reached = { nextOffset: startOffset, lastHash: '' }
+    await store.insert('progress', [progressRow({ topic, wallClock }, place, state, reached)])
+    tell(`${topic} partition ${partition} begins at ${startOffset}: what stood before is lost.`)
+  }
 }
 
 /** The state that a partition begins with: nothing, or its share of the partition of the epoch before. */
@@ -150,7 +176,7 @@ async function restoreUsers(
     // The engine reads the users of the next range while those of this one are worked off here.
     const reading = next ? readUsers(source, place, next) : noRows
     const users = placeRows(chunk, place, state, nextOffset, erasuresIfAny)
-    ;[, chunk] = await Promise.all([readIds(source, place, users.values(), erasures), reading])
+    ;[, chunk] = await Promise.all([readIds(source, place, users, erasures), reading])
     for (const user of users.values()) placeUser(state, user, nextOffset)
     if (steadyClock() - toldAtMs >= tellIntervalMs) {
       toldAtMs = steadyClock()
@@ -242,34 +268,40 @@ const lackingAtOnce = 1_000
 /** Of their ids: ClickHouse takes parameters of 128 KiB by HTTP, in process statements of 256, quotes escaped twice. */
 const idUnitsAtOnce = 32 * 1024
 
-/** The ids that rows lack, of accepted clicks in open sessions: those that the row knows of, and no later ones. */
+/**
+ * The ids that rows lack, of accepted clicks in open sessions: those that the row knows of, and no later ones. Users who
+ * are erased meanwhile go from `users`.
+ */
 async function readIds(
   source: RestoreSource,
   place: Place,
-  users: Iterable<User>,
+  users: Map<string, User>,
   erasures: Erasures,
 ): Promise<void> {
   let some: User[] = []
   let idUnits = 0
-  for (const user of users) {
+  const read = async () => {
+    const lacking = await readIdsOf(source, place, some, erasures)
+    for (const userId of await erasedMeanwhile(source, place, lacking)) users.delete(userId)
+    some = []
+    idUnits = 0
+  }
+  for (const user of users.values()) {
     if (user.open.every(hasIds)) continue
-    if (some.length === lackingAtOnce || idUnits + user.id.length > idUnitsAtOnce) {
-      await readIdsOf(source, place, some, erasures)
-      some = []
-      idUnits = 0
-    }
+    if (some.length === lackingAtOnce || idUnits + user.id.length > idUnitsAtOnce) await read()
     some.push(user)
     idUnits += user.id.length
   }
-  if (some.length > 0) await readIdsOf(source, place, some, erasures)
+  if (some.length > 0) await read()
 }
 
+/** Resolves to the users of whom the table knows fewer clicks than their rows, or more. */
 async function readIdsOf(
   { store }: RestoreSource,
   { epoch }: Place,
   users: readonly User[],
   erasures: Erasures,
-): Promise<void> {
+): Promise<User[]> {
   const byId = new Map(users.map(user => [user.id, user]))
   const lacking = new Set(users.flatMap(({ open }) => open.filter(session => !hasIds(session))))
   let oldestMs = Number.POSITIVE_INFINITY
@@ -297,11 +329,32 @@ async function readIdsOf(
     if (session && lacking.has(session) && !session.beforeCut?.includes(hash))
       session.ids.push(hash)
   }
-  for (const { id, ids, clicks } of lacking)
-    assert(
-      ids.length === clicks,
-      `session ${id} has ${clicks} clicks, and the table clicks knows ${ids.length} of them`,
-    )
+  return users.filter(({ open }) => open.some(one => !hasIds(one)))
+}
+
+/**
+ * Who lost the partition may still be in the middle of an erasure that did not stand in the tables when the users were
+ * read, and whose record is to be folded here again. Nothing else takes clicks from behind a row: throws where it does.
+ */
+async function erasedMeanwhile(
+  { store }: RestoreSource,
+  { epoch }: Place,
+  users: readonly User[],
+): Promise<string[]> {
+  const erasures = await erasuresOfUsers(
+    store,
+    users.map(({ id }) => id),
+  )
+  for (const { id, open, version } of users) {
+    const erased = erasures(id)
+    if (erased && erased.offset + (erased.epoch - epoch) * epochUnit >= version) continue
+    for (const session of open)
+      assert(
+        hasIds(session),
+        `session ${session.id} has ${session.clicks} clicks, and the table clicks knows ${session.ids.length} of them`,
+      )
+  }
+  return users.map(({ id }) => id)
 }
 
 /**
