@@ -3,6 +3,7 @@
  * record by record, found by comparing blocks of them.
  */
 import { decodeRecord } from '../log/codec.ts'
+import { notTaken } from './erased.ts'
 import { blockSize, type RecordKind, type Refold, recordKinds } from './refold.ts'
 import { type AuditSource, type Finding, note } from './source.ts'
 
@@ -100,20 +101,22 @@ async function compareBlock(
   )
   const byOffset = new Map(rows.map(row => [Number(row.offset), row.kinds.sort().join(' and ')]))
   const kinds = refold.blocks.get(number)
+  const missing: { userId: string; offset: number; where: string; wanted: RecordKind }[] = []
   for (let offset = first; offset < first + blockSize; offset++) {
     const wanted = recordKinds[kinds?.[offset - first] ?? 0]!
     const is = byOffset.get(offset)
     const same = wanted === 'received' ? is !== undefined : (is ?? 'other') === wanted
     if (same) continue
     const { text, userId } = await describe(source, refold, offset)
+    const where = `record ${offset} of ${source.topic} partition ${refold.partition}${text}`
+    const should = wanted === 'other' ? 'no click' : wanted
+    if (is !== undefined) note(finding, { where, is, should })
     // What an erasure took back is in no table, and should not be.
-    if (is === undefined && offset <= (refold.erased.get(userId) ?? -1)) continue
-    note(finding, {
-      where: `record ${offset} of ${source.topic} partition ${refold.partition}${text}`,
-      is: is ?? 'in no table, though progress says that it is folded',
-      should: wanted === 'other' ? 'no click' : wanted,
-    })
+    else if (offset > (refold.erased.get(userId) ?? -1))
+      missing.push({ userId, offset, where, wanted })
   }
+  for (const { where, wanted: should } of await notTaken(source, missing))
+    note(finding, { where, is: 'in no table, though progress says that it is folded', should })
 }
 
 async function describe(source: AuditSource, refold: Refold, offset: number) {

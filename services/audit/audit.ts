@@ -12,7 +12,8 @@ import { clockworkOf } from './clockwork.ts'
 import { compareDays, countDays } from './days.ts'
 import { readHorizon } from './horizon.ts'
 import { compareMoney } from './money.ts'
-import { type Look, type SlotRange, slotRanges } from './range.ts'
+import { comparePoint, findWithoutProgress } from './progress.ts'
+import { type Look, readErasing, type SlotRange, slotRanges } from './range.ts'
 import { createRefold, type Refold, type SettingsSpan } from './refold.ts'
 import { compareSessions, countMixed, countSessions } from './sessions.ts'
 import {
@@ -26,7 +27,7 @@ import {
   type PartitionPoint,
   readPoints,
 } from './source.ts'
-import { compareAlerts, comparePoint, compareStates } from './states.ts'
+import { compareAlerts, compareStates } from './states.ts'
 import { compareUsers, countUsers } from './users.ts'
 import { compareVerdicts, countClicks } from './verdicts.ts'
 
@@ -42,6 +43,9 @@ export async function audit(source: AuditSource, wallMs: number): Promise<Findin
   // The newest first: what it erased is gone from the rows of the earlier ones.
   for (const epoch of await epochsOf(source)) {
     const ofEpoch = { ...source, ...epoch }
+    const lost = await findWithoutProgress(ofEpoch, epoch.epoch < source.epoch)
+    findings.progress.checked += lost.length
+    add(findings.progress, lost)
     for (const { partition } of await readPoints(ofEpoch))
       spans.push(...(await auditPartition(ofEpoch, partition, horizonMs, erased, findings)))
   }
@@ -164,13 +168,11 @@ async function auditRange(
   horizonMs: number,
   findings: Findings,
 ): Promise<void> {
-  const lookNow = async (): Promise<Look> => ({
-    source,
-    range,
-    points: steadyPoints(await readPoints(source), spans),
-    clockwork: clockworkOf(spans),
-    horizonMs,
-  })
+  const lookNow = async (): Promise<Look> => {
+    const points = steadyPoints(await readPoints(source), spans)
+    const erasing = await readErasing(source, points)
+    return { source, range, points, erasing, clockwork: clockworkOf(spans), horizonMs }
+  }
   const look = await lookNow()
   findings.verdicts.checked += await countClicks(look)
   findings.sessions.checked += await countSessions(look)

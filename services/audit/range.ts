@@ -1,5 +1,6 @@
 /** Users are audited a range of slots at a time, so that what a query holds in memory stays bounded. */
 import { slotCount } from '../base/slot.ts'
+import { quoted } from '../store/rows.ts'
 import type { Clockwork } from './clockwork.ts'
 import {
   type AuditSource,
@@ -27,11 +28,18 @@ export async function slotRanges(source: AuditSource): Promise<SlotRange[]> {
   return ranges
 }
 
+/** A user whose erasure is behind the points: his rows go table by table. */
+export interface Erasing {
+  readonly slot: number
+  readonly user_hash: string
+}
+
 /** One look at one range: everything a check needs to write its SQL. */
 export interface Look {
   readonly source: AuditSource
   readonly range: SlotRange
   readonly points: readonly PartitionPoint[]
+  readonly erasing: readonly Erasing[]
   readonly clockwork: Clockwork
   /** Clicks before this event time may be gone from the table; -Infinity: all are kept. */
   readonly horizonMs: number
@@ -42,16 +50,29 @@ export function inRange({ range }: Look): string {
 }
 
 /** The partition of a row's user is this element of an array with one element a partition. */
-export function ofPartition({ source }: Look, array: string): string {
+export function ofPartition({ source }: Pick<Look, 'source'>, array: string): string {
   return `${array}[slot % ${source.partitions} + 1]`
 }
 
-/** The first record of the row's partition that the tables need not hold, in the order over epochs. */
-function limit(look: Look): string {
-  const { source, points } = look
-  const { epoch } = source
-  const ends = partitionArray(source, points, ({ nextOffset }) => orderOf(epoch, nextOffset), 0)
-  return ofPartition(look, ends)
+/**
+ * The first record of the row's partition that the tables need not hold, in the order over epochs; `otherwise` where
+ * there is no point.
+ */
+function limit({ source, points }: Pick<Look, 'source' | 'points'>, otherwise = 0): string {
+  const orderAt = ({ nextOffset }: PartitionPoint) => orderOf(source.epoch, nextOffset)
+  const ends = partitionArray(source, points, orderAt, otherwise)
+  return ofPartition({ source }, ends)
+}
+
+/** Few: an erasure ends its flush. Where there is no point all users count as moving anyway. */
+export function readErasing(
+  source: AuditSource,
+  points: readonly PartitionPoint[],
+): Promise<Erasing[]> {
+  const behind = limit({ source, points }, Number.MAX_SAFE_INTEGER)
+  return source.store.query<Erasing>(
+    `SELECT DISTINCT slot, user_hash FROM erasures WHERE intDiv(version, 16) >= ${behind}`,
+  )
 }
 
 /**
@@ -64,7 +85,20 @@ export function movingUsers(look: Look): string {
   const ofVersion = ['sessions', 'users', 'user_days'].map(table =>
     rows(table, 'intDiv(version, 16)'),
   )
-  return [rows('clicks', orderColumn), ...ofVersion].join(' UNION ALL ')
+  return [rows('clicks', orderColumn), ...ofVersion, ...erasingUsers(look)].join(' UNION ALL ')
+}
+
+/** Nearly always there are none. */
+function erasingUsers(look: Look): string[] {
+  const { erasing } = look
+  if (erasing.length === 0) return []
+  const isOne = `lower(hex(SHA256(user_id))) IN (${erasing.map(one => quoted(one.user_hash)).join(', ')})`
+  const slots = erasing.map(({ slot }) => slot).join(', ')
+  const bySlot = ['clicks', 'sessions', 'users', 'user_days'].map(
+    table =>
+      `SELECT user_id FROM ${table} WHERE ${inRange(look)} AND slot IN (${slots}) AND ${isOne}`,
+  )
+  return [...bySlot, `SELECT user_id FROM rejects WHERE ${isOne}`]
 }
 
 const orderColumn = `(epoch * toUInt64(${2 ** 40}) + offset)`

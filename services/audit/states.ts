@@ -1,18 +1,12 @@
-/** The tables against the state that folding the log again ends in: users, alerts, progress. */
+/** The tables against the state that folding the log again ends in: users and alerts. */
 import { slotCount } from '../base/slot.ts'
-import { snapshotPartition } from '../processor/fold/snapshot.ts'
 import { restoreUser, snapshotUser } from '../processor/fold/user-row.ts'
 import { epochShift, type Row, userRow, versionAt } from '../processor/rows.ts'
 import { readMoney } from '../store/rows.ts'
+import { type Missing, notTaken } from './erased.ts'
 import { createPace, pieceSize } from './pace.ts'
 import { alertColumns, alertText, hashOf, type Refold, type RefoldedAlert } from './refold.ts'
-import {
-  type AuditSource,
-  type Difference,
-  type Finding,
-  orderOf,
-  type PartitionPoint,
-} from './source.ts'
+import { type AuditSource, type Difference, type Finding, orderOf } from './source.ts'
 
 const slotsAtOnce = 256
 const alertsAtOnce = 5_000
@@ -67,14 +61,16 @@ export async function compareStates(
       else differences.push(...compareUser(source, refold, row))
     }
   }
-  for (const user of refold.state.users.values())
-    if (user.version !== -1 && !seen.has(user.id))
-      differences.push({
-        kind: 'users',
-        where: `row of user ${user.id}`,
-        is: 'missing',
-        should: `there, of record ${user.version}`,
-      })
+  const missing: Missing[] = []
+  for (const { id, version } of refold.state.users.values())
+    if (version !== -1 && !seen.has(id)) missing.push({ userId: id, offset: version })
+  for (const { userId, offset } of await notTaken(source, missing))
+    differences.push({
+      kind: 'users',
+      where: `row of user ${userId}`,
+      is: 'missing',
+      should: `there, of record ${offset}`,
+    })
   if (otherFolds > 0)
     finding.notes.push(
       `${otherFolds} users were written by another version of Ebb: the fold of this one may answer otherwise, so they were compared with their clicks alone.`,
@@ -119,7 +115,7 @@ function compareUser(source: AuditSource, refold: Refold, row: UserRow): Differe
 
 const shownUnitsMax = 300
 
-function shortened(text: string): string {
+export function shortened(text: string): string {
   return text.length > shownUnitsMax ? `${text.slice(0, shownUnitsMax).toWellFormed()}…` : text
 }
 
@@ -153,7 +149,10 @@ export async function compareAlerts(source: AuditSource, refold: Refold): Promis
     if (!last || rows.length < alertsAtOnce) break
     after = last.message_id
   }
-  for (const [id, { userId, facts }] of missing)
+  const ids = Array.from(missing, ([id, { userId, facts }]) => {
+    return { id, userId, facts, offset: Number(facts.offset) }
+  })
+  for (const { id, userId, facts } of await notTaken(source, ids))
     differences.push({
       kind: 'alerts',
       where: `alert ${id} of user ${userId}`,
@@ -186,34 +185,4 @@ function compareAlert(
   return is.length === 0
     ? undefined
     : { kind: 'alerts', where, is: is.join(', '), should: should.join(', ') }
-}
-
-/** What `progress` says against the log, and against the state that the log leads to. */
-export function comparePoint(
-  source: AuditSource,
-  refold: Refold,
-  point: PartitionPoint,
-): Difference[] {
-  const where = `progress of ${source.topic} partition ${point.partition}`
-  const differences: Difference[] = []
-  const say = (is: string, should: string) =>
-    differences.push({ kind: 'progress', where, is, should })
-  if (point.nextOffset > refold.nextOffset)
-    say(`at offset ${point.nextOffset}`, `at most ${refold.nextOffset}, where the log ends`)
-  else if (point.lastHash !== '' && refold.lastHash !== '' && point.lastHash !== refold.lastHash)
-    say(
-      `the hash of another record before offset ${point.nextOffset}`,
-      'that of the record in the log: this is not the log that the tables come from',
-    )
-  else if (refold.isWhole) {
-    const found = JSON.parse(point.state) as Record<string, unknown>
-    const wanted = JSON.parse(snapshotPartition(refold.state)) as Record<string, unknown>
-    const other = Object.keys({ ...found, ...wanted }).filter(
-      key => JSON.stringify(found[key]) !== JSON.stringify(wanted[key]),
-    )
-    const shown = (from: Record<string, unknown>) =>
-      other.map(key => `${key} ${shortened(JSON.stringify(from[key]) ?? 'missing')}`).join(', ')
-    if (other.length > 0) say(shown(found), shown(wanted))
-  }
-  return differences
 }

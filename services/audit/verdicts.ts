@@ -1,4 +1,5 @@
 /** Each verdict by its own rule, from the rows alone: late, aside, duplicate, and who may open a session. */
+import { slotCount } from '../base/slot.ts'
 import { clicksQuery, inRange, islandClicksQuery, type Look, movingUsers } from './range.ts'
 import { type Difference, timeText } from './source.ts'
 
@@ -66,12 +67,14 @@ const repeatMsMax = 2 * 86_400_000
 
 /** A duplicate repeats the id of a click of the same user. */
 function duplicateQuery(look: Look): string {
+  // Rejects have no slot.
+  const ofAll = { ...look, range: { from: 0, to: slotCount } }
   const kept = Number.isFinite(look.horizonMs) ? look.horizonMs + repeatMsMax : 0
   return `
     SELECT r.user_id AS user_id, r.event_id AS event_id, r.ts AS ts, 'a duplicate, and no other click has its id' AS found,
            'accepted' AS wanted
     FROM (SELECT user_id, event_id, toUnixTimestamp64Milli(assumeNotNull(timestamp)) AS ts FROM rejects FINAL
-          WHERE source = 'log' AND kind = 'duplicate' AND user_id NOT IN (${movingUsers(look)})
+          WHERE source = 'log' AND kind = 'duplicate' AND user_id NOT IN (${movingUsers(ofAll)})
             AND timestamp IS NOT NULL AND toUnixTimestamp64Milli(clock) >= ${kept}) AS r
     LEFT ANTI JOIN (SELECT user_id, event_id FROM clicks WHERE verdict = 'accepted') AS c
       ON r.user_id = c.user_id AND r.event_id = c.event_id`
@@ -86,7 +89,7 @@ export async function countClicks(look: Look): Promise<number> {
 
 export async function compareVerdicts(look: Look): Promise<Difference[]> {
   const queries = [lateQuery(look), openerQuery(look), asideQuery(look), rejectQuery(look)]
-  // Rejects have no slot: they are looked at once, with the first range.
+  // Looked at once, with the first range.
   if (look.range.from === 0) queries.push(duplicateQuery(look))
   const differences: Difference[] = []
   for (const query of queries) {

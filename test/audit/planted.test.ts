@@ -1,14 +1,22 @@
-/** Each kind of difference is planted in real tables, each at users of its own, and one audit must name them all. */
+/**
+ * Each kind of difference is planted in real tables, each at users of its own or at a partition, and one audit must name
+ * them all.
+ */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { audit, type Findings } from '../../services/audit/audit.ts'
 import type { AuditKind, Difference } from '../../services/audit/source.ts'
+import { partitionOf } from '../../services/base/slot.ts'
 import type { Store } from '../../services/store/store.ts'
 import { openScene, type Scene } from './scene.ts'
 
+const partitions = 4
+/** Loses its progress, and with it all that could be said of its users: other plants are elsewhere. */
+const lostPartition = 3
+
 interface Plant {
   readonly name: string
-  /** Chooses the row: a query for `user` and `key`; users that were chosen before are left out. */
+  /** Chooses the row: a query for `user` and `key`; users that were chosen before are left out. Or what has none. */
   readonly choose: string
   /** Statements with {user:String} and {key:String}. */
   readonly change: readonly string[]
@@ -264,6 +272,28 @@ const plants: Plant[] = [
     is: /^due \d+$/,
     should: /^due \d+$/,
   },
+  {
+    name: 'progress with another state',
+    choose: "SELECT 'progress of clicks partition 1' AS user, '1' AS key",
+    change: [
+      put(
+        'progress',
+        `replaceRegexpOne(state, '"clockMs":([0-9]+)', '"clockMs":1\\\\1') AS state`,
+        'toString(partition) = {key:String}',
+      ),
+    ],
+    kind: 'progress',
+    is: /^clockMs 1\d+$/,
+    should: /^clockMs \d+$/,
+  },
+  {
+    name: 'progress that is missing',
+    choose: `SELECT 'progress of clicks partition ${lostPartition}' AS user, '${lostPartition}' AS key`,
+    change: [drop('progress', 'toString(partition) = {key:String}')],
+    kind: 'progress',
+    is: /^missing/,
+    should: /^there/,
+  },
 ]
 
 /** Changes the tables; resolves to the user whose rows were changed. */
@@ -271,7 +301,9 @@ async function carryOut(store: Store, plant: Plant, used: Set<string>): Promise<
   const rows = await store.query<{ user: string; key: string }>(
     `SELECT * FROM (${plant.choose}) ORDER BY user, key`,
   )
-  const row = rows.find(({ user }) => !used.has(user))
+  const isLost = (user: string) =>
+    plant.kind !== 'progress' && partitionOf(user, partitions) === lostPartition
+  const row = rows.find(({ user }) => !used.has(user) && !isLost(user))
   assert.ok(row, `${plant.name}: there is a row to change`)
   used.add(row.user)
   for (const statement of plant.change) await store.command(statement, { ...row })
@@ -281,7 +313,7 @@ async function carryOut(store: Store, plant: Plant, used: Set<string>): Promise<
 describe('an audit', () => {
   let scene: Scene
   before(async () => {
-    scene = await openScene(2)
+    scene = await openScene(partitions)
   })
   after(() => scene.close())
 
