@@ -179,6 +179,7 @@ async function withUsersOfNow(source: RestoreSource, place: Place): Promise<Rest
   return { ...source, store: { ...store, scan } }
 }
 `,
+    test: 'test/processor/overtaken.test.ts',
   },
   {
     name: 'rules are read back from their table',
