@@ -7,6 +7,7 @@
  */
 import { startInContainers } from './container.ts'
 import { startOnMaven } from './maven.ts'
+import { checkReplication } from './replication.ts'
 
 export interface Brokers {
   readonly addresses: readonly string[]
@@ -19,22 +20,40 @@ export interface Brokers {
 
 /**
  * Why there are none is a sentence; with CI set it is an error instead: there, no test is left out.
- * `own` are needed by who stops or halts them, so $KAFKA does not do.
+ * `own` are needed by who stops or halts them, so $KAFKA does not do. $EBB_BROKERS=3 gives three to who asks for one,
+ * and says so (`npm run faults`); their topics are then looked at as they stop.
  */
 export async function brokersForTest(
-  count: 1 | 3,
+  asked: 1 | 3,
   { own }: { own: boolean },
 ): Promise<Brokers | string> {
-  const { CI, KAFKA } = process.env
+  const { CI, KAFKA, EBB_BROKERS } = process.env
   if (KAFKA && !own) return foreign(KAFKA.split(','))
+  const count = EBB_BROKERS === '3' ? 3 : asked
   try {
     const contained = await startInContainers(count)
-    return typeof contained === 'string' ? await startOnMaven(count) : contained
+    const brokers = typeof contained === 'string' ? await startOnMaven(count) : contained
+    if (EBB_BROKERS) console.log(`Kafka has ${brokers.addresses.length} brokers.`)
+    return count > asked ? lookedAt(brokers) : brokers
   } catch (error) {
     const reason = `No Kafka to test with: ${(error as Error).message}`
     if (CI) throw new Error(reason, { cause: error })
     console.error(`SKIPPED: ${reason}`)
     return reason
+  }
+}
+
+/** Who made a topic for one broker alone is told when the test ends. */
+function lookedAt(brokers: Brokers): Brokers {
+  return {
+    ...brokers,
+    async stop() {
+      try {
+        await checkReplication(brokers.addresses)
+      } finally {
+        await brokers.stop()
+      }
+    },
   }
 }
 

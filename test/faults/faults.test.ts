@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { faults } from './faults.ts'
 import { type Fault, seedsOf, standingOf, tested } from './proof.ts'
-import { behindIn, patternOf } from './prove.ts'
+import { behindIn, brokersIn, patternOf } from './prove.ts'
 import { withTable } from './table.ts'
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8')
@@ -59,6 +59,12 @@ test('of what several scenes tell the worst counts', () => {
   ]
   assert.deepEqual(behindIn(tap.join('\n')), { worstMs: 4100, recoveredMs: 9000 })
   assert.equal(behindIn('ok 1 - some test'), undefined)
+})
+
+test('of what several tests tell of their brokers the fewest count', () => {
+  const tap = ['# Kafka has 3 brokers.', '    # Kafka has 1 brokers.', 'ok 1 - some test']
+  assert.equal(brokersIn(tap.join('\n')), 1)
+  assert.equal(brokersIn('ok 1 - some test'), undefined)
 })
 
 test('docs/faults.md has this table', () => {

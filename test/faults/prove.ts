@@ -19,6 +19,9 @@ const longDurations = {
   EBB_BACKLOG: '10000000',
 }
 
+/** All tests that have a Kafka have it on three brokers, with three replicas, as in production. */
+const servers = { EBB_BROKERS: '3' }
+
 export interface Proven {
   /** What of it did not hold, as sentences; none: all did. */
   readonly wrong: readonly string[]
@@ -27,11 +30,19 @@ export interface Proven {
   readonly tests: number
   /** Of tests that measure it (test/servers/behind.ts), the worst; undefined: none does. */
   readonly behind: Behind | undefined
+  /** Of the tests that have a Kafka, the fewest that one had; undefined: none has one. */
+  readonly brokers: number | undefined
 }
 
 export type Prove = (fault: Fault) => Promise<Proven>
 
-const nothingProven: Proven = { wrong: [], simulations: 0, tests: 0, behind: undefined }
+const nothingProven: Proven = {
+  wrong: [],
+  simulations: 0,
+  tests: 0,
+  behind: undefined,
+  brokers: undefined,
+}
 
 interface Outcome {
   readonly ok: boolean
@@ -68,7 +79,12 @@ function both(one: Proven, other: Proven): Proven {
     simulations: one.simulations + other.simulations,
     tests: one.tests + other.tests,
     behind: worseOf(one.behind, other.behind),
+    brokers: fewerOf(one.brokers, other.brokers),
   }
+}
+
+function fewerOf(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other)
 }
 
 function worseOf(one: Behind | undefined, other: Behind | undefined): Behind | undefined {
@@ -108,15 +124,21 @@ async function runTests(proof: Tested, isLong: boolean): Promise<Proven> {
   const patterns = proof.titles.map(title => `--test-name-pattern=^${patternOf(title)}$`)
   const { ok, stdout } = await run(
     ['--test', '--test-reporter=tap', ...patterns, `test/${proof.file}`],
-    isLong ? longDurations : {},
+    { ...servers, ...(isLong ? longDurations : {}) },
   )
   const unseen = proof.titles.filter(title => !hasPassed(stdout, title))
   const tests = proof.titles.length - unseen.length
-  const behind = behindIn(stdout)
-  if (ok && unseen.length === 0) return { ...nothingProven, tests, behind }
+  const told = { behind: behindIn(stdout), brokers: brokersIn(stdout) }
+  if (ok && unseen.length === 0) return { ...nothingProven, tests, ...told }
   const what = unseen.map(title => `“${title}”`).join(', ') || 'the file as a whole'
   const sentence = `test/${proof.file}: failed, skipped or not there: ${what}`
-  return { ...nothingProven, wrong: [sentence], tests, behind }
+  return { ...nothingProven, wrong: [sentence], tests, ...told }
+}
+
+/** What infra/kafka/broker.ts says, the fewest. */
+export function brokersIn(tap: string): number | undefined {
+  const told = tap.matchAll(/^ *# Kafka has (\d+) brokers\.$/gm)
+  return [...told].map(([, count]) => Number(count)).reduce<number | undefined>(fewerOf, undefined)
 }
 
 /** What the scenes of test/servers tell at their end. */
@@ -144,10 +166,10 @@ export function patternOf(title: string, filled = '.*'): string {
   return parts.join(filled)
 }
 
-function run(args: readonly string[], durations: Record<string, string> = {}): Promise<Outcome> {
+function run(args: readonly string[], settings: Record<string, string> = {}): Promise<Outcome> {
   // Not a child of a test runner that we may run in: it would report to that. CI: no test is skipped quietly.
   const { NODE_TEST_CONTEXT: _context, ...outer } = process.env
-  const env = { ...outer, CI: '1', UV_THREADPOOL_SIZE: '16', ...durations }
+  const env = { ...outer, CI: '1', UV_THREADPOOL_SIZE: '16', ...settings }
   const options = { cwd: root, env, maxBuffer: 1 << 28, timeout: patienceMs }
   const node = ['--disable-warning=ExperimentalWarning', ...args]
   return new Promise(resolve => {

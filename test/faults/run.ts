@@ -44,7 +44,7 @@ const prove = createProver(values.long)
 for (const fault of faults.filter(({ number }) => chosen.includes(number))) {
   const standing = standingOf(fault)
   const beganMs = performance.now()
-  const { wrong, simulations, tests, behind } = await prove(fault)
+  const { wrong, simulations, tests, behind, brokers } = await prove(fault)
   const seconds = ((performance.now() - beganMs) / 1_000).toFixed(1)
   const passed = standing === 'partly' ? 'partly' : 'passed'
   const outcome = standing === 'missing' ? 'missing' : wrong.length > 0 ? 'failed' : passed
@@ -54,7 +54,8 @@ for (const fault of faults.filter(({ number }) => chosen.includes(number))) {
   )
   for (const sentence of wrong) console.log(`      ${sentence}`)
   if (outcome === 'missing') continue
-  const how = values.long ? 'long' : 'quick'
+  const length = values.long ? 'long' : 'quick'
+  const how = brokers === undefined ? length : `${length}, ${brokers} brokers`
   const words = outcome === 'partly' ? 'passed, as far as proven' : outcome
   const date = new Date().toISOString().slice(0, 10)
   const result = `${words} (${how})`

@@ -28,13 +28,12 @@ else
     timeout: sceneMsMax,
   }, async t => {
     const scene = await beginScene(t, brokers.addresses)
-    const [host, port] = brokers.addresses[0]!.split(':')
-    const kafka = await startKafkaProxy({ host: host!, port: Number(port) })
+    const kafka = await startKafkaProxy(brokers.addresses)
     const clickhouse = await startProxy({ host: '127.0.0.1', port: scene.sqlPort })
     t.after(() => Promise.all([kafka.stop(), clickhouse.stop()]))
     const apart = await scene.start(
       'processor',
-      ...scene.serversBy(`127.0.0.1:${kafka.port}`, clickhouse.url),
+      ...scene.serversBy(kafka.addresses, clickhouse.url),
     )
     const other = await scene.start('processor', ...scene.servers)
     await scene.pour(0.3)

@@ -25,10 +25,9 @@ else
     timeout: sceneMsMax,
   }, async t => {
     const scene = await beginScene(t, brokers.addresses, { clicks: 0 })
-    const [host, port] = brokers.addresses[0]!.split(':')
-    const kafka = await startKafkaProxy({ host: host!, port: Number(port) })
+    const kafka = await startKafkaProxy(brokers.addresses)
     t.after(() => kafka.stop())
-    const servers = scene.serversBy(`127.0.0.1:${kafka.port}`, scene.proxy.url)
+    const servers = scene.serversBy(kafka.addresses, scene.proxy.url)
     const running: [string, Service][] = []
     for (const name of Object.keys(says)) {
       const ports = name === 'collector' ? ['--port', '0'] : []

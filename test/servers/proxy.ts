@@ -52,25 +52,44 @@ interface Target {
   readonly port: number
 }
 
+/** Proxies before the brokers of a Kafka, all of which suffer the same. */
+export interface KafkaProxy extends Pick<TcpProxy, 'suffer' | 'stop'> {
+  /** With commas, as `--kafka` has them. */
+  readonly addresses: string
+}
+
 /**
- * Before one broker, who tells its clients where it is: that is the proxy's port on their way. Host and port stand
- * side by side in what it says, so nothing gets longer.
+ * Brokers tell their clients where they are: those are the proxies' ports on their way. Host and port stand side by
+ * side in what they say, so nothing gets longer.
  */
-export async function startKafkaProxy(target: Target): Promise<TcpProxy> {
-  const place = (port: number) => {
-    const bytes = Buffer.alloc(target.host.length + 4)
-    bytes.write(target.host, 'latin1')
-    bytes.writeInt32BE(port, target.host.length)
+export async function startKafkaProxy(brokers: readonly string[]): Promise<KafkaProxy> {
+  const targets = brokers.map(broker => {
+    const [host, port] = broker.split(':')
+    return { host: host!, port: Number(port) }
+  })
+  const place = ({ host, port }: Target) => {
+    const bytes = Buffer.alloc(host.length + 4)
+    bytes.write(host, 'latin1')
+    bytes.writeInt32BE(port, host.length)
     return bytes
   }
-  const proxy = await startProxy(target, chunk => {
-    for (let at = chunk.indexOf(place(target.port)); at >= 0; ) {
-      place(proxy.port).copy(chunk, at)
-      at = chunk.indexOf(place(target.port), at)
-    }
+  const rewritten = (chunk: Buffer) => {
+    targets.forEach((target, index) => {
+      const [from, to] = [place(target), place({ ...target, port: proxies[index]!.port })]
+      for (let at = chunk.indexOf(from); at >= 0; at = chunk.indexOf(from, at)) to.copy(chunk, at)
+    })
     return chunk
-  })
-  return proxy
+  }
+  const proxies = await Promise.all(targets.map(target => startProxy(target, rewritten)))
+  return {
+    addresses: targets.map(({ host }, index) => `${host}:${proxies[index]!.port}`).join(','),
+    async suffer(fault) {
+      await Promise.all(proxies.map(proxy => proxy.suffer(fault)))
+    },
+    async stop() {
+      await Promise.all(proxies.map(proxy => proxy.stop()))
+    },
+  }
 }
 
 export async function startProxy(

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
+import { checkReplication } from '../../infra/kafka/replication.ts'
 import { createLogger } from '../../services/base/logger.ts'
 import { alertsRetentionMs, retentionMsDefault } from '../../services/control/system.ts'
 import { type KafkaLog, openKafkaLog } from '../../services/log/kafka.ts'
@@ -93,8 +94,14 @@ export function groupChanges(service: Service): number {
 export async function beginScene(
   t: TestContext,
   kafka: readonly string[],
-  { data = 'ch', clicks = 12_000 }: { data?: string; clicks?: number } = {},
+  options: {
+    readonly data?: string
+    readonly clicks?: number
+    /** The topics are there, and weaker than Ebb makes them. */
+    readonly weakTopics?: boolean
+  } = {},
 ): Promise<Scene> {
+  const { data = 'ch', clicks = 12_000, weakTopics = false } = options
   const cwd = mkdtempSync(join(tmpdir(), 'ebb-scene-'))
   const sqlPort = await freePort()
   const proxy = await startProxy({ host: '127.0.0.1', port: sqlPort })
@@ -124,6 +131,7 @@ export async function beginScene(
   const retentionBytes = Number.POSITIVE_INFINITY
   await log.ensure(clicksTopic, { partitions, retentionMs: retentionMsDefault, retentionBytes })
   await log.ensure(alertsTopic, { partitions, retentionMs: alertsRetentionMs, retentionBytes })
+  if (!weakTopics) await checkReplication(kafka, [clicksTopic, alertsTopic])
   const url = `http://127.0.0.1:${sqlPort}`
   const store = await openServerStore({ url, database: 'ebb', user: 'writer' })
   ends.push(() => store.close())

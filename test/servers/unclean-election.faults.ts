@@ -69,7 +69,7 @@ else
     // Never halted; but whoever asks it is led to the others too.
     const third = [addresses[2]!]
     await makeWeakTopics(addresses)
-    const scene = await beginScene(t, addresses)
+    const scene = await beginScene(t, addresses, { weakTopics: true })
     t.after(() => brokers.signal(ahead, 'SIGCONT'))
     const first = await scene.start('processor', ...scene.servers)
     await scene.pour(0.5)
