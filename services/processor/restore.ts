@@ -46,6 +46,8 @@ export interface PreviousEpoch {
 /** Slots read at first, and about so many bytes of rows from then on: bounds the rows in memory. */
 const firstSlots = 64
 const bytesAtOnce = 32 * 1024 * 1024
+/** Rows worked off in one turn. */
+const bytesOfTurn = 1024 * 1024
 const tellIntervalMs = 2_000
 
 export async function restore(source: RestoreSource, place: Place): Promise<Folded> {
@@ -168,16 +170,13 @@ async function restoreUsers(
   let toldAtMs = steadyClock()
   let range: SlotRange | undefined = first.range
   let { chunk } = first
-  const erasures = erased.upTo
-  // Nearly always: then no id need be read.
-  const erasuresIfAny = erased.isEmpty() ? undefined : erasures
   while (range) {
     const next = rangeAfter(range, chunk.length)
     // The engine reads the users of the next range while those of this one are worked off here.
-    const reading = next ? readUsers(source, place, next) : noRows
-    const users = placeRows(chunk, place, state, nextOffset, erasuresIfAny)
-    ;[, chunk] = await Promise.all([readIds(source, place, users, erasures), reading])
-    for (const user of users.values()) placeUser(state, user, nextOffset)
+    ;[chunk] = await Promise.all([
+      next ? readUsers(source, place, next) : noRows,
+      placeChunk(source, place, state, chunk, nextOffset, erased),
+    ])
     if (steadyClock() - toldAtMs >= tellIntervalMs) {
       toldAtMs = steadyClock()
       source.restoring?.(place.partition, range.to / slotCount)
@@ -188,6 +187,26 @@ async function restoreUsers(
   }
   finishPlacing(state)
   if (state.frozen.size > 0) state.acceptedAhead = await readAhead(source, place, nextOffset)
+}
+
+/** In several turns, since a question to the engine takes some of ours: the next one is not to wait for all rows. */
+async function placeChunk(
+  source: RestoreSource,
+  place: Place,
+  state: PartitionState,
+  chunk: Buffer,
+  nextOffset: number,
+  erased: ErasedUsers,
+): Promise<void> {
+  // Nearly always nobody is erased: then no id need be read.
+  const erasuresIfAny = erased.isEmpty() ? undefined : erased.upTo
+  const users = new Map<string, User>()
+  for (let at = 0; at < chunk.length; ) {
+    if (at > 0) await nextTurn()
+    at = placeRows(chunk, at, place, state, nextOffset, erasuresIfAny, users)
+  }
+  await readIds(source, place, users, erased.upTo)
+  for (const user of users.values()) placeUser(state, user, nextOffset)
 }
 
 /** Slots from `from` on and below `to`. */
@@ -219,18 +238,22 @@ function readUsers(source: RestoreSource, { partition }: Place, range: SlotRange
 }
 
 /**
- * Places the users whose rows can stay packed; gives the others, who may lack ids, by id. What was written of an erased
- * user behind his erasure is left out: the state has nothing of him.
+ * Places the users whose rows can stay packed; gives `others`, who may lack ids, by id. What was written of an erased
+ * user behind his erasure is left out: the state has nothing of him. Begins at the row at `startAt`, and returns where
+ * the first row begins that is left for another turn.
  */
 function placeRows(
   chunk: Buffer,
+  startAt: number,
   place: Place,
   state: PartitionState,
   nextOffset: number,
   erasures: Erasures | undefined,
-): Map<string, User> {
-  const others = new Map<string, User>()
-  for (let at = 0, endAt = 0; at < chunk.length; at = endAt) {
+  others: Map<string, User>,
+): number {
+  const upTo = Math.min(chunk.length, startAt + bytesOfTurn)
+  let endAt = startAt
+  for (let at = startAt; at < upTo; at = endAt) {
     const row = placeOfRow(chunk, at)
     endAt = row.endAt
     const rowVersion = readInteger(chunk, row.stateEnd)
@@ -252,7 +275,7 @@ function placeRows(
     for (const session of user.open) session.openOffset += shift
     others.set(user.id, user)
   }
-  return others
+  return endAt
 }
 
 const clickColumns = {
