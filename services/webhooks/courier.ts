@@ -42,6 +42,8 @@ export interface Delivery {
   readonly message: Message
   /** As stored. */
   row: DeliveryRow
+  /** Came from the tables, untried by what they say: who had it before may have died between the attempt and its row. */
+  readonly mayBeTried: boolean
   phase: 'held' | 'waiting' | 'ready' | 'running' | 'ended'
   /** Set while an attempt runs that is to be the last, unless it succeeds. */
   lastly: Ending | undefined
@@ -52,7 +54,7 @@ export interface Delivery {
 
 export interface Courier {
   /** Takes charge of a delivery, and does nothing with it until it is released. */
-  hold(message: Message, row: DeliveryRow): Delivery
+  hold(message: Message, row: DeliveryRow, mayBeTried: boolean): Delivery
   release(delivery: Delivery): void
   /** Ends deliveries without a further attempt; resolves when that is stored. */
   end(deliveries: Iterable<Delivery>, ending: Ending): Promise<void>
@@ -71,6 +73,11 @@ export interface Courier {
 
 /** A rebalance does not wait longer for receivers. */
 const settleMsMax = 2_000
+
+/** Surely, and not just by what is stored; of one that runs: until now. */
+export function isUntried({ row, mayBeTried }: Delivery): boolean {
+  return row.attempt === 0 && !mayBeTried
+}
 
 function isOver({ phase }: Delivery): boolean {
   return phase === 'ended'
@@ -196,7 +203,7 @@ export function createCourier(options: {
     const isLost = () => options.isLost(message.partition)
     if (isLost()) return
     const endWith = (ending: Ending) => store(delivery, endedRow(row, ending))
-    if (row.attempt === 0 && isOldNews(message.alert, clock())) return endWith(endings.stale)
+    if (isUntried(delivery) && isOldNews(message.alert, clock())) return endWith(endings.stale)
     const body = message.body ?? (await options.readBody(message))
     if (body === undefined) return endWith(endings.bodyGone)
     const endpoint = await book.endpoint(row.endpoint_id)
@@ -227,10 +234,11 @@ export function createCourier(options: {
   }
 
   return {
-    hold(message, row) {
+    hold(message, row, mayBeTried) {
       const delivery: Delivery = {
         message,
         row,
+        mayBeTried,
         phase: 'held',
         lastly: undefined,
         cancelTimer: () => {},

@@ -23,7 +23,15 @@ import {
   persist,
 } from './deliveries.ts'
 import { voidDeliveries } from './pairs.ts'
-import { advance, openReading, type Reading, saveReading } from './reading.ts'
+import {
+  advance,
+  holdUntried,
+  isCaughtUp,
+  mayBeTried,
+  openReading,
+  type Reading,
+  saveReading,
+} from './reading.ts'
 import { type Counts, createSights, type Sight } from './sights.ts'
 import { endedRow, endings, freshRow } from './verdict.ts'
 
@@ -67,7 +75,7 @@ export function createOutbox(options: Options): Outbox {
     const reading = await persist(() => openReading(place, firstSights), options)
     readings.set(partition, reading)
     faults.end(partition)
-    if (reading.position >= reading.catchUpTo) await releaseHeld(reading)
+    if (isCaughtUp(reading)) await releaseHeld(reading)
     return reading.position
   }
 
@@ -85,7 +93,9 @@ export function createOutbox(options: Options): Outbox {
       if (erased !== undefined && offset >= reading.seen) await forgetUser(reading, erased, lease)
       if (lease.lost) return
       advance(reading, records.at(-1)!)
-      if (reading.position >= reading.catchUpTo) await releaseHeld(reading)
+      if (isCaughtUp(reading) && reading.triedBelow !== null) await tellTrying(reading)
+      if (lease.lost) return
+      if (isCaughtUp(reading)) await releaseHeld(reading)
       if (lease.lost) return
       await persist(() => saveReading(store, topic, reading, clock()), options)
       await lease.commit(reading.position)
@@ -111,7 +121,11 @@ export function createOutbox(options: Options): Outbox {
     if (lease.lost) return false
     await write(taken.flatMap(({ fresh }) => fresh))
     if (lease.lost) return false
-    for (const { alert, offset, open } of taken) hold(reading, alert, offset, open)
+    for (const { alert, offset, fresh, open } of taken) {
+      const isFresh = fresh.length > 0
+      if (isFresh) holdUntried(reading, offset)
+      hold(reading, alert, offset, open, !isFresh && mayBeTried(reading, offset))
+    }
     return true
   }
 
@@ -140,6 +154,7 @@ export function createOutbox(options: Options): Outbox {
     alert: AlertRecord,
     offset: number,
     rows: readonly DeliveryRow[],
+    perhapsTried: boolean,
   ): void {
     if (rows.length === 0) return
     const { body, ...facts } = alert
@@ -151,7 +166,13 @@ export function createOutbox(options: Options): Outbox {
       open: 0,
     }
     reading.messages.set(offset, message)
-    reading.held.push(...rows.map(row => courier.hold(message, row)))
+    reading.held.push(...rows.map(row => courier.hold(message, row, perhapsTried)))
+  }
+
+  /** To be stored before the first delivery is let go: who comes behind us cannot know what we had tried. */
+  async function tellTrying(reading: Reading): Promise<void> {
+    reading.triedBelow = null
+    await persist(() => saveReading(store, topic, reading, clock()), options)
   }
 
   /** Ends what is void by now and lets the rest go. */

@@ -3,11 +3,12 @@
  * needs to hear of the return from a silence that he was not told of.
  */
 import type { Store } from '../store/store.ts'
-import type { Courier, Delivery } from './courier.ts'
+import { type Courier, type Delivery, isUntried } from './courier.ts'
 import { attemptsOf } from './deliveries.ts'
 
-const isUntried = (delivery: Delivery) =>
-  delivery.row.attempt === 0 && delivery.phase !== 'running' && delivery.phase !== 'ended'
+/** Waits, and nothing of it was ever sent. */
+const isUnsaid = (delivery: Delivery) =>
+  isUntried(delivery) && delivery.phase !== 'running' && delivery.phase !== 'ended'
 
 const placeOf = (alertId: string, endpointId: string) => `${alertId} ${endpointId}`
 
@@ -22,7 +23,7 @@ export async function voidDeliveries(
   deliveries: readonly Delivery[],
 ): Promise<Delivery[]> {
   const returns = deliveries.filter(
-    delivery => delivery.message.alert.status === 'resolved' && isUntried(delivery),
+    delivery => delivery.message.alert.status === 'resolved' && isUnsaid(delivery),
   )
   if (returns.length === 0) return []
   const alertIds = new Set(returns.map(({ message }) => message.alert.alertId))
@@ -44,9 +45,10 @@ export async function voidDeliveries(
       ({ row, message }) =>
         row.endpoint_id === delivery.row.endpoint_id && message.alert.status === 'fired',
     )
-    voided.push(...siblings.filter(isUntried))
-    // An attempt under way is not stored yet.
-    const isTold = told.has(place) || siblings.some(({ phase }) => phase === 'running')
+    voided.push(...siblings.filter(isUnsaid))
+    // An attempt under way is not stored yet, and one of whoever died never was.
+    const isTold =
+      told.has(place) || siblings.some(({ phase, mayBeTried }) => phase === 'running' || mayBeTried)
     if (known.has(place) && !isTold) voided.push(delivery)
   }
   return voided

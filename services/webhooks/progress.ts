@@ -12,9 +12,16 @@ export interface Progress {
   readonly seenOffset: number
   /** Of the record before seenOffset, to tell this log from another; empty at its beginning. */
   readonly seenHash: string
+  /**
+   * Deliveries stored for records below may have been tried by an owner who died before that was stored. null: for any
+   * record, since there is an owner who lets deliveries go; else the last one was still catching up.
+   */
+  readonly triedBelow: number | null
   /** Grows with each writing. */
   readonly version: number
 }
+
+type State = Pick<Progress, 'seenOffset' | 'seenHash'> & Partial<Pick<Progress, 'triedBelow'>>
 
 interface Row {
   readonly next_offset: string
@@ -33,7 +40,8 @@ export async function readProgress(
     { topic, partition },
   )
   if (!row) return undefined
-  const state = JSON.parse(row.state) as Pick<Progress, 'seenOffset' | 'seenHash'>
+  // An earlier Ebb did not say what may have been tried.
+  const state = { triedBelow: null, ...(JSON.parse(row.state) as State) }
   return { ...state, nextOffset: Number(row.next_offset), version: Number(row.version) }
 }
 
@@ -44,7 +52,7 @@ export async function writeProgress(
   progress: Progress,
   nowMs: number,
 ): Promise<void> {
-  const { nextOffset, seenOffset, seenHash, version } = progress
+  const { nextOffset, seenOffset, seenHash, triedBelow, version } = progress
   const row = {
     topic,
     partition,
@@ -52,7 +60,7 @@ export async function writeProgress(
     next_offset: nextOffset,
     clock: null,
     clock_day: -1,
-    state: JSON.stringify({ seenOffset, seenHash }),
+    state: JSON.stringify({ seenOffset, seenHash, triedBelow }),
     last_hash: '',
     version,
     written_at: rowTime(nowMs),

@@ -16,6 +16,8 @@ export interface Reading {
   /** As in progress.ts. */
   seen: number
   seenHash: string
+  /** As in progress.ts. */
+  triedBelow: number | null
   version: number
   /** With open deliveries, by offset, ascending. */
   readonly messages: Map<number, Message>
@@ -49,6 +51,7 @@ export async function openReading(
     position,
     seen,
     seenHash: progress?.seenHash ?? '',
+    triedBelow: progress ? progress.triedBelow : 0,
     version: progress?.version ?? 0,
     messages: new Map(),
     firstSights,
@@ -65,16 +68,30 @@ export function advance(reading: Reading, last: LogRecord): void {
   reading.seenHash = recordHash(last.value)
 }
 
+/** Whether the delivery that is stored for that record may have been tried before us. */
+export function mayBeTried({ triedBelow }: Reading, offset: number): boolean {
+  return triedBelow === null || offset < triedBelow
+}
+
+/** A delivery of that record is new: who sent before us got less far. What we hold while we catch up nobody has tried. */
+export function holdUntried(reading: Reading, offset: number): void {
+  if (!isCaughtUp(reading) && mayBeTried(reading, offset)) reading.triedBelow = offset
+}
+
+export function isCaughtUp({ position, catchUpTo }: Reading): boolean {
+  return position >= catchUpTo
+}
+
 export async function saveReading(
   store: Store,
   topic: string,
   reading: Reading,
   nowMs: number,
 ): Promise<void> {
-  const { partition, position, seen, seenHash } = reading
+  const { partition, position, seen, seenHash, triedBelow } = reading
   const [oldestOpen] = reading.messages.keys()
   const nextOffset = oldestOpen ?? position
   const version = ++reading.version
-  const progress = { nextOffset, seenOffset: seen, seenHash, version }
+  const progress = { nextOffset, seenOffset: seen, seenHash, triedBelow, version }
   await writeProgress(store, topic, partition, progress, nowMs)
 }

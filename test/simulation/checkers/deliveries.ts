@@ -3,6 +3,7 @@
  * every request carried the body that is on the log; and what came twice had a reason.
  */
 import type { AlertRecord } from '../../../services/log/record.ts'
+import { endings } from '../../../services/webhooks/verdict.ts'
 import type { Row } from '../clickhouse/tables.ts'
 import { endpointId } from '../endpoints.ts'
 import type { Evidence } from '../evidence.ts'
@@ -59,6 +60,8 @@ function checkEnds(evidence: Evidence, messages: readonly string[]): string[] {
       .filter(({ code }) => code >= 200 && code < 300)
       .map(({ headers, endpoint }) => `${headers['webhook-id']} ${endpointId(endpoint)}`),
   )
+  // Tables that were put back have forgotten attempts.
+  const isPutBack = plan.faults.some(({ kind }) => kind === 'backup')
   const off = new Set(
     tables.rows('endpoints').flatMap(row => (row.disabled || row.removed ? [row.endpoint_id] : [])),
   )
@@ -66,7 +69,10 @@ function checkEnds(evidence: Evidence, messages: readonly string[]): string[] {
   for (const message of messages)
     for (let endpoint = 1; endpoint <= plan.endpoints; endpoint++) {
       const key = `${message} ${endpointId(endpoint)}`
-      const fault = endFault(latest.get(key), taken.has(key), off.has(endpointId(endpoint)))
+      const [row, isTaken] = [latest.get(key), taken.has(key)]
+      const fault =
+        endFault(row, isTaken, off.has(endpointId(endpoint))) ??
+        (isTaken && !isPutBack ? silenceFault(row) : undefined)
       if (fault) wrong.push(`I4: ${key} ${fault}`)
     }
   return wrong
@@ -97,6 +103,17 @@ function endFault(row: Row | undefined, taken: boolean, off: boolean): string | 
     default:
       return `ended as ${row.status}`
   }
+}
+
+/**
+ * What is wrong with the end of a delivery that was taken: who was told of a silence is to hear of its end, even if
+ * whoever told him died before that was stored.
+ */
+function silenceFault(row: Row | undefined): string | undefined {
+  if (row?.status === 'stale') return 'was taken, and is called too old for a first attempt'
+  if (row?.status === 'cancelled' && row.error === endings.returned.error)
+    return 'was taken, and is called void, as the user returned'
+  return undefined
 }
 
 /** A message that an endpoint has taken comes again only where nobody could know that it had. */

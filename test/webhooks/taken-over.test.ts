@@ -1,0 +1,115 @@
+/** What an owner of before had tried, or had only stored, when he died: who was told of a silence hears of its end. */
+import assert from 'node:assert/strict'
+import { after, afterEach, before, beforeEach, test } from 'node:test'
+import { partitionOf } from '../../services/base/slot.ts'
+import { encodeAlert } from '../../services/log/codec.ts'
+import { type DeliveryRow, deliveriesOf } from '../../services/webhooks/deliveries.ts'
+import { addEndpoint } from '../../services/webhooks/endpoints.ts'
+import {
+  alert,
+  answerWith,
+  append,
+  type Data,
+  erasureRecord,
+  type Hook,
+  logged,
+  newDirectory,
+  openData,
+  partitions,
+  removeDirectory,
+  start,
+  startHook,
+  testClockMs,
+  topic,
+} from './fixture.ts'
+
+const dayMs = 86_400_000
+const directory = newDirectory()
+let data: Data
+let receiver: Hook
+const closing: (() => Promise<unknown>)[] = []
+
+before(async () => {
+  data = await openData(directory)
+})
+after(async () => {
+  await data.close()
+  removeDirectory(directory)
+})
+beforeEach(async () => {
+  for (const table of ['endpoints', 'deliveries'])
+    await data.store.command(`TRUNCATE TABLE ${table}`)
+  receiver = await startHook(answerWith(204))
+  closing.push(receiver.stop)
+  await addEndpoint(data.store, data.key, receiver.url, testClockMs)
+  logged.length = 0
+})
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close()
+})
+
+type Insert = Data['store']['insert']
+
+/** Webhooks of which no insert that `dies` is true of, nor any after it, is ever made. */
+async function runUntil(dies: (table: string, row: DeliveryRow) => boolean): Promise<void> {
+  const died = Promise.withResolvers<void>()
+  let isDead = false
+  const insert: Insert = async (table, rows) => {
+    isDead ||= rows.some(row => dies(table, row as DeliveryRow))
+    if (!isDead) return data.store.insert(table, rows)
+    died.resolve()
+    throw new Error('the process is dead')
+  }
+  const webhooks = await start({ ...data, store: { ...data.store, insert } })
+  await died.promise
+  await webhooks.stop()
+}
+
+async function run(clock = () => testClockMs): Promise<void> {
+  const webhooks = await start(data, { clock })
+  closing.push(webhooks.stop)
+}
+
+const isAttempt = (table: string, { attempt }: DeliveryRow) => table === 'deliveries' && attempt > 0
+
+async function statusOf(messageId: string): Promise<string> {
+  return data.stored.until(async () => {
+    const [row] = (await deliveriesOf(data.store, [messageId])).get(messageId) ?? []
+    return row?.next_at === null ? row.status : undefined
+  })
+}
+
+const idsOf = ({ hits }: Hook) => hits.map(({ id }) => id)
+
+test('who took the alert of a silence hears of the return, though who sent it died before that was stored', async () => {
+  await append(data.log, alert('ann'))
+  await runUntil(isAttempt)
+  assert.deepEqual(idsOf(receiver), ['m-ann-fired'])
+  await append(data.log, alert('ann', { status: 'resolved' }))
+  await run()
+  assert.equal(await statusOf('m-ann-resolved'), 'delivered')
+  assert.equal(await statusOf('m-ann-fired'), 'delivered')
+  assert.deepEqual(idsOf(receiver), ['m-ann-fired', 'm-ann-fired', 'm-ann-resolved'])
+})
+
+test('an attempt that nobody stored is made again, however late', async () => {
+  await append(data.log, alert('ben'))
+  await runUntil(isAttempt)
+  await run(() => testClockMs + 3 * dayMs)
+  assert.equal(await statusOf('m-ben-fired'), 'delivered')
+})
+
+test('what an owner who died while catching up had only stored is void when the user returned', async () => {
+  const partition = partitionOf('cid', partitions)
+  const fired = { key: 'cid', value: encodeAlert(alert('cid')) }
+  // Of what is read at once each piece up to an erasure is stored by itself: the first one, not the second.
+  await data.log.append(topic, partition, [fired, erasureRecord('nobody', 20), fired])
+  let pieces = 0
+  await runUntil(table => table === 'progress' && ++pieces === 2)
+  assert.deepEqual(idsOf(receiver), [])
+  await append(data.log, alert('cid', { status: 'resolved' }))
+  await run()
+  assert.equal(await statusOf('m-cid-resolved'), 'cancelled')
+  assert.equal(await statusOf('m-cid-fired'), 'cancelled')
+  assert.deepEqual(idsOf(receiver), [])
+})
