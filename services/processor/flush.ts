@@ -197,8 +197,8 @@ async function recountDays(
   }
 }
 
-function progressRow(
-  target: FlushTarget,
+export function progressRow(
+  target: Pick<FlushTarget, 'topic' | 'wallClock'>,
   place: Place,
   state: PartitionState,
   reached: Reached,
