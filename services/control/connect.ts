@@ -47,9 +47,16 @@ async function chooseDirectory(asked: string | undefined): Promise<string> {
   return (await isRunning(demoDirectory)) ? demoDirectory : dataDirectory
 }
 
-/** `makes`: whether the command may begin a project where there is none. */
-export async function connectTo(where: Whereabouts, makes: boolean): Promise<Connection> {
-  if (where.servers) return connectToServers(where, where.servers, makes)
+/** What a command may do as it comes. */
+export interface Entry {
+  /** Begin a project where there is none. */
+  readonly makes: boolean
+  /** Take records for lost that are gone, and of which nothing was folded. */
+  readonly acceptsLoss?: boolean
+}
+
+export async function connectTo(where: Whereabouts, entry: Entry): Promise<Connection> {
+  if (where.servers) return connectToServers(where, where.servers, entry)
   const { data: asked } = where
   const directory = await chooseDirectory(asked)
   if (asked === undefined && directory === demoDirectory)
@@ -59,29 +66,33 @@ export async function connectTo(where: Whereabouts, makes: boolean): Promise<Con
     const caller = openCaller<ProjectCalls>(lock.socket)
     return { calls: caller.calls, close: async () => caller.close() }
   }
-  if (!makes && !existsSync(join(directory, 'log')))
+  if (!entry.makes && !existsSync(join(directory, 'log')))
     throw new EbbError(
       'badInput',
       `There is no project in ${directory}; choose one with --data, or begin one: ebb up --no-demo.`,
     )
-  return openDirectory(directory, where.partitions)
+  return openDirectory(directory, where.partitions, entry)
 }
 
 async function connectToServers(
   where: Whereabouts,
   servers: ServerOptions,
-  makes: boolean,
+  entry: Entry,
 ): Promise<Connection> {
   const { openServerProject } = await import('./server-project.ts')
   const { keyDirectory } = where
   const { project, close } = await openServerProject({
     ...servers,
-    ...{ makes, keyDirectory, directory: join(tmpdir(), 'ebb'), tell },
+    ...{ ...entry, keyDirectory, directory: join(tmpdir(), 'ebb'), tell },
   })
   return { calls: projectCalls(project), close }
 }
 
-async function openDirectory(directory: string, partitions: number): Promise<Connection> {
+async function openDirectory(
+  directory: string,
+  partitions: number,
+  { acceptsLoss }: Entry,
+): Promise<Connection> {
   const taken = await takeLock(directory)
   try {
     const kind = kindOf(directory) ?? 'default'
@@ -94,6 +105,7 @@ async function openDirectory(directory: string, partitions: number): Promise<Con
       logger: createSpokenLogger(tell),
       retentionMs: retentionMsDefault,
       delivers: false,
+      acceptsLoss,
       tell,
     })
     return {

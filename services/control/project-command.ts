@@ -46,7 +46,7 @@ export function addProjectCommands(
   addRules(program, print)
   addEndpoints(program, print)
   addLooking(program, print)
-  addLog(program, partition)
+  addLog(program, partition, print)
   addDoctor(program, print)
 }
 
@@ -63,7 +63,7 @@ async function withCalls(
   makes: boolean,
   work: (calls: ProjectCalls) => Promise<void>,
 ): Promise<void> {
-  const connection = await connectTo(whereabouts(command), makes)
+  const connection = await connectTo(whereabouts(command), { makes })
   try {
     await work(connection.calls)
   } finally {
@@ -85,7 +85,7 @@ const surroundings = {
 
 function addImport(program: Command): void {
   const connect = async (command: Command) => {
-    const { calls, close } = await connectTo(whereabouts(command), true)
+    const { calls, close } = await connectTo(whereabouts(command), { makes: true })
     return openImportTarget(calls, close)
   }
   const command = addImportCommand(program, connect, surroundings)
@@ -236,8 +236,10 @@ function addRebuild(program: Command, print: Print): void {
   })
 }
 
-function addLog(program: Command, partition: (text: string) => number): void {
-  const log = program.command('log').description('look at the log')
+function addLog(program: Command, partition: (text: string) => number, print: Print): void {
+  const log = program
+    .command('log')
+    .description('look at the log, or begin behind what is gone of it')
   subcommand(log, 'dump', 'a partition as lines for `ebb pipe --clock log`')
     .addOption(
       new Option('--partition <number>', 'which one; needed where there are several').argParser(
@@ -247,6 +249,15 @@ function addLog(program: Command, partition: (text: string) => number): void {
     .action(async (options: { partition?: number }, command: Command) =>
       withCalls(command, false, calls => dumpCommand(calls, options.partition)),
     )
+  subcommand(
+    log,
+    'begin',
+    'take for lost what is gone of partitions of which the tables hold nothing; there is no way back',
+  ).action(async (_options: unknown, command: Command) => {
+    const { close } = await connectTo(whereabouts(command), { makes: false, acceptsLoss: true })
+    await close()
+    print('Every partition begins with the first record that is there, or goes on where it was.')
+  })
 }
 
 function addDoctor(program: Command, print: Print): void {

@@ -6,6 +6,7 @@ import { hostname } from 'node:os'
 import { EbbError } from '../base/errors.ts'
 import { createSpokenLogger } from '../base/logger.ts'
 import { pause, steadyClock, wallClock } from '../base/time.ts'
+import { acceptLoss } from '../processor/restore.ts'
 import { type Claim, takeClaim, underClaim } from '../rebuild/claim.ts'
 import { untilDrained } from '../rebuild/drain.ts'
 import type { Present } from '../rebuild/present.ts'
@@ -30,6 +31,8 @@ import { liveSettings, retentionMsDefault } from './system.ts'
 export interface ServerProjectOptions extends ServerOptions {
   /** Whether the command may begin a project where there is none. */
   readonly makes: boolean
+  /** As in connect.ts. */
+  readonly acceptsLoss?: boolean
   /** Where the webhooks service keeps secret.key. */
   readonly keyDirectory: string
   /** For files that an import needs on its way. */
@@ -55,6 +58,8 @@ export async function openServerProject(
   const closing = new AbortController()
   try {
     await keepFirstSettings(store, liveSettings)
+    if (options.acceptsLoss)
+      await acceptLoss({ log, store, project, ...clicks }, wallClock, options.tell)
   } catch (error) {
     await servers.close()
     throw error

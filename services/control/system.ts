@@ -13,6 +13,8 @@ import type { LocalLog } from '../log/local.ts'
 import { processorMeter } from '../processor/meter.ts'
 import { whatNext } from '../processor/persist.ts'
 import { type Processor, startProcessor } from '../processor/processor.ts'
+import { acceptLoss } from '../processor/restore.ts'
+import { whyEnded } from '../rebuild/ahead.ts'
 import { drainEpoch, untilDrained } from '../rebuild/drain.ts'
 import { beginEpoch } from '../rebuild/epochs.ts'
 import { openPresent, openTopic, type Present, readChain } from '../rebuild/present.ts'
@@ -59,6 +61,8 @@ export interface SystemOptions {
   readonly retentionMs: number
   /** False for a command that only looks or changes something: then no webhook is sent. */
   readonly delivers: boolean
+  /** As in connect.ts. */
+  readonly acceptsLoss?: boolean | undefined
   /** Counts what processor and webhooks do; nobody asks where it is left out. */
   readonly metrics?: Metrics
   /** Told what a command that takes long is doing. */
@@ -177,14 +181,18 @@ async function openGround(
     retentionBytes: Number.POSITIVE_INFINITY,
   }
   const topic = { partitions: options.partitions, ...retention }
-  const found = await openPresent({ log, store }, firstClicksTopic, topic)
+  const tell = (sentence: string) => logger.warn(sentence)
+  const found = await openPresent({ log, store }, firstClicksTopic, topic, tell)
   const alertsPartitions = await openTopic({ log, store }, alertsTopic, {
     ...retention,
     partitions: found.partitions,
     retentionMs: alertsRetentionMs,
   })
   await endRebuild({ options, log, store, clicks: found, alertsPartitions })
-  const clicks = await openPresent({ log, store }, firstClicksTopic, topic)
+  const clicks = await openPresent({ log, store }, firstClicksTopic, topic, tell)
+  // What is taken there would not be folded.
+  const ended = options.delivers ? await whyEnded({ log, store }, clicks) : undefined
+  if (ended) throw ended
   await keepFirstSettings(store, options.settings)
   stops.push(
     every(retentionIntervalMs, () => {
@@ -249,6 +257,8 @@ async function openProcessor(ground: Ground, stops: Stops) {
   // A growth that was begun is brought to its end before anything of the new epoch is folded.
   for (const epoch of (await readChain(store)).slice(0, -1))
     await drainEpoch({ ...shared, ...epoch })
+  if (options.acceptsLoss)
+    await acceptLoss({ ...shared, ...clicks }, wallClock, options.tell ?? (() => undefined))
   const schedule = await openCutoffsSchedule(store, wallClock)
   const processor = await startProcessor({
     ...shared,

@@ -19,6 +19,7 @@ export async function findFault(
 ): Promise<EbbError | undefined> {
   const where = `${topic} partition ${partition}`
   const { startOffset, endOffset } = await log.bounds(topic, partition)
+  if (nextOffset === 0 && startOffset > 0) return neverFolded(where, startOffset)
   if (nextOffset < startOffset) return expired(where, nextOffset, startOffset)
   if (nextOffset > endOffset) return cutShort(where, nextOffset, endOffset)
   if (lastHash === '' || nextOffset === startOffset) return undefined
@@ -45,6 +46,15 @@ export async function refuseOtherLog({
     return findFault({ log, topic }, { partition: Number(partition) }, at)
   })
   for (const fault of await Promise.all(faults)) if (fault?.code === 'topicMismatch') throw fault
+}
+
+function neverFolded(where: string, startOffset: number): EbbError {
+  return new EbbError(
+    'offsetGone',
+    `The first ${startOffset} records of ${where} are gone, and the tables hold nothing of it: they were lost, or ` +
+      'the records were deleted before Ebb folded any. Restore a backup of ClickHouse, if there is one; else give ' +
+      'ebb log begin, which takes those records for lost, and start the processors again.',
+  )
 }
 
 function expired(where: string, nextOffset: number, startOffset: number): EbbError {

@@ -60,6 +60,9 @@ interface Options {
   write(rows: readonly DeliveryRow[]): Promise<void>
 }
 
+const unknownAlerts =
+  'The tables know nothing of what webhooks sent, and the first alerts of a partition are gone from the log: whether they were sent is not known. Webhooks begin with the first that is there.'
+
 export function createOutbox(options: Options): Outbox {
   const { log, store, topic, clock, logger, book, courier, write } = options
   const readings = new Map<number, Reading>()
@@ -75,6 +78,8 @@ export function createOutbox(options: Options): Outbox {
     const reading = await persist(() => openReading(place, firstSights), options)
     readings.set(partition, reading)
     faults.end(partition)
+    const { gone } = reading
+    if (gone > 0) logger.warn({ partition, gone }, unknownAlerts)
     if (isCaughtUp(reading)) await releaseHeld(reading)
     return reading.position
   }

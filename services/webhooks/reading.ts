@@ -9,6 +9,8 @@ export interface Reading {
   readonly partition: number
   /** The end of the log when we came. */
   readonly catchUpTo: number
+  /** Records that are gone, and of which it is not known whether they were ever sent. */
+  readonly gone: number
   /** Retention took records that had open deliveries. */
   orphans: boolean
   /** The next record to be read; below `seen` it is read again. */
@@ -47,6 +49,8 @@ export async function openReading(
   return {
     partition,
     catchUpTo: endOffset,
+    // They were for times that are past: what comes now must not wait for them.
+    gone: progress ? 0 : startOffset,
     orphans: next < position,
     position,
     seen,

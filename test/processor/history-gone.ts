@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { encodeRecord } from '../../services/log/codec.ts'
 import type { Log } from '../../services/log/log.ts'
+import { acceptLoss } from '../../services/processor/restore.ts'
 import type { Store } from '../../services/store/store.ts'
 import { openMigrated } from '../store/fixture.ts'
 import { readTables } from './fold-all.ts'
@@ -84,6 +85,35 @@ export function historyGone(open: (t: TestContext) => Promise<Stage>): void {
       /at 700 and later.*before 300/,
       /Restore a backup of ClickHouse that reaches to 700.*keep its records for longer.*new project/,
     ])
+  })
+
+  test('nothing is folded and the first records are gone: it stops until they are taken for lost', async t => {
+    const [stage, store] = [await open(t), await openMigrated(t)]
+    await pour(stage.log(), 500)
+    await stage.dropBefore(200)
+    await refuses(stage.log(), store, 'offsetGone', [
+      /^The first 200 records of clicks partition 0 are gone, and the tables hold nothing of it/,
+      /Restore a backup of ClickHouse.*else give ebb log begin.*start the processors again/,
+    ])
+    const accept = async () => {
+      const told: string[] = []
+      const source = { log: stage.log(), store, topic: 'clicks', partitions: 1, epoch: 0 }
+      const tell = (sentence: string) => told.push(sentence)
+      await acceptLoss({ ...source, project: 'default' }, () => shopStartMs, tell)
+      return told
+    }
+    assert.deepEqual(await accept(), [
+      'clicks partition 0 begins at 200: what stood before is lost.',
+    ])
+    assert.deepEqual(await accept(), [], 'once')
+    assert.equal(await foldOn(stage.log(), store), 200)
+    const { clicks } = await readTables(store)
+    assert.ok(clicks!.length > 200, `${clicks!.length} clicks of those that are there`)
+    // Where something was folded, what is gone since is not taken for lost.
+    await pour(stage.log(), 1_000)
+    await stage.dropBefore(700)
+    assert.deepEqual(await accept(), [])
+    await refuses(stage.log(), store, 'offsetGone', [/^200 records of .* that were never folded/])
   })
 
   test('a log that ends before the tables: it says how many records are gone, and stops', async t => {
