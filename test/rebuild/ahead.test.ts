@@ -5,7 +5,7 @@ import { rebuildCalls } from '../../services/control/rebuild.ts'
 import { examineEnd } from '../../services/doctor/growth.ts'
 import { encodeRecord } from '../../services/log/codec.ts'
 import { openMemoryLog } from '../../services/log/memory.ts'
-import { whyEnded } from '../../services/rebuild/ahead.ts'
+import { findAhead, whyEnded } from '../../services/rebuild/ahead.ts'
 import { drainEpoch } from '../../services/rebuild/drain.ts'
 import { beginEpoch, makeTopic, readEpochs } from '../../services/rebuild/epochs.ts'
 import { openPresent, type Present } from '../../services/rebuild/present.ts'
@@ -36,6 +36,7 @@ const entries: readonly Entry[] = shopLog(
 const part = entries.length / 4
 const partitions = 2
 const grownTo = 4
+const tick = { key: null, value: encodeRecord({ kind: 'tick', atMs: 0, writer: 'test' }) }
 
 const { open } = createRebuilders()
 
@@ -183,6 +184,18 @@ describe('of a rebuild', () => {
     await auditFindsNothing(project, second)
   })
 
+  test('is told by any of its partitions, though no user of its history is in the first', async () => {
+    const project = await open('ebb_one_sided')
+    await project.log.ensure('e1.clicks', { ...kept, partitions })
+    const facts = { userId: 'user 1', eventId: 'judged', timestampMs: 1, receivedAtMs: 1 }
+    await project.log.append('e1.clicks', 1, [clickOf({ ...facts, judgedMs: 1 })])
+    assert.equal(await findAhead(project, 'clicks'), undefined, 'before a collector ticks')
+    await project.log.append('e1.clicks', 0, [tick])
+    await project.log.append('e1.clicks', 1, [tick])
+    const found = { epoch: 1, topic: 'e1.clicks', partitions, rebuilt: true }
+    assert.deepEqual(await findAhead(project, 'clicks'), found)
+  })
+
   test('that was given up: the project goes on where it is, and grows past its topic', async () => {
     const { project, first, restore } = await begin('ebb_given_up')
     // As far as its topic is full, and no further.
@@ -226,7 +239,6 @@ test('the topic behind the seals is gone: nobody takes clicks, and a growth carr
   const second = await grow(other, first, grownTo)
   assert.equal(second.topic, 'e1.clicks')
   assert.equal(await whyEnded(other, second), undefined)
-  const tick = { key: null, value: encodeRecord({ kind: 'tick', atMs: 0, writer: 'test' }) }
   await log.append(second.topic, 0, [tick])
   await foldAll(other, second)
 })
