@@ -15,6 +15,8 @@ const damage = tested(
   'simulation/damage.test.ts',
   'a log that is … is told, and not passed over: seed …',
 )
+/** What the other tests of its file go on from. */
+const beginsProject = 'status 0 where all is well'
 const isMove = (moment: 'before' | 'behind') => (fault: Plan['faults'][number]) =>
   fault.kind === 'move' && fault.moment === moment
 /** Clients of every seed send again, late, early, years off, and garbage. */
@@ -126,6 +128,7 @@ export const faultsOfKafka: readonly Fault[] = [
       tested(kafka, 'records deleted under a slow owner: offsetGone, no jump'),
       tested(
         'servers/doctor.test.ts',
+        beginsProject,
         'records that are gone unfolded, and a topic with the wrong settings',
       ),
     ],
@@ -271,7 +274,11 @@ export const faultsOfKafka: readonly Fault[] = [
         'webhooks/signature.test.ts',
         'a signature older or younger than the tolerance is refused',
       ),
-      tested('servers/doctor.test.ts', 'clocks that differ, and time that stands still'),
+      tested(
+        'servers/doctor.test.ts',
+        beginsProject,
+        'clocks that differ, and time that stands still',
+      ),
     ],
     missing:
       'Simulated clocks are 15 s off at most, and real processes under a changed clock are not run.',
