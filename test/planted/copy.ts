@@ -2,7 +2,7 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Bug } from './bugs.ts'
+import type { Bug } from './bug.ts'
 
 export const root = new URL('../../', import.meta.url).pathname
 /** What the simulator and the named tests need; what one of them lacks, it shows before a bug is planted. */
