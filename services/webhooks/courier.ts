@@ -79,6 +79,12 @@ export function isUntried({ row, mayBeTried }: Delivery): boolean {
   return row.attempt === 0 && !mayBeTried
 }
 
+/** Whether its stored row tells all that was tried of it. */
+export function isTold({ row, phase, mayBeTried }: Delivery): boolean {
+  if (phase === 'running' || phase === 'ended') return false
+  return row.attempt > 0 || !mayBeTried
+}
+
 function isOver({ phase }: Delivery): boolean {
   return phase === 'ended'
 }

@@ -14,7 +14,7 @@ import { type AlertRecord, type Erasure, isTaken } from '../log/record.ts'
 import { erasuresOfUsers, forgetIn } from '../processor/erasures.ts'
 import type { Store } from '../store/store.ts'
 import type { EndpointBook } from './book.ts'
-import type { Courier, Delivery, Message } from './courier.ts'
+import { type Courier, type Delivery, isTold, type Message } from './courier.ts'
 import {
   type DeliveryRow,
   deliveriesOf,
@@ -208,6 +208,8 @@ export function createOutbox(options: Options): Outbox {
     readings.delete(partition)
     // From here on no attempt begins. What the next owner does not find stored it makes again.
     if (!lost) await courier.settle(partition)
+    if (reading && !lost && isCaughtUp(reading))
+      reading.triedBelow = untoldBelow(courier, partition)
     courier.forget(partition)
     if (reading && !lost) await persist(() => saveReading(store, topic, reading, clock()), options)
   }
@@ -236,6 +238,17 @@ export function createOutbox(options: Options): Outbox {
     isLost,
     ended,
   }
+}
+
+/** As `triedBelow`, when no attempt begins any more. */
+function untoldBelow(courier: Courier, partition: number): number {
+  let below = 0
+  for (const delivery of courier.all()) {
+    const { message } = delivery
+    if (message.partition === partition && !isTold(delivery))
+      below = Math.max(below, message.offset + 1)
+  }
+  return below
 }
 
 /** A batch in pieces, each but the last one ending with an erasure. */

@@ -13,8 +13,8 @@ export interface Progress {
   /** Of the record before seenOffset, to tell this log from another; empty at its beginning. */
   readonly seenHash: string
   /**
-   * Deliveries stored for records below may have been tried by an owner who died before that was stored. null: for any
-   * record, since there is an owner who lets deliveries go; else the last one was still catching up.
+   * Deliveries stored for records below may have been tried by an owner who ended before that was stored. null: for any
+   * record, since there is an owner who lets deliveries go; else the last one was still catching up, or ended in order.
    */
   readonly triedBelow: number | null
   /** Grows with each writing. */

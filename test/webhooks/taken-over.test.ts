@@ -99,6 +99,26 @@ test('an attempt that nobody stored is made again, however late', async () => {
   assert.equal(await statusOf('m-ben-fired'), 'delivered')
 })
 
+test('what an owner who stopped in order had not tried is void when the user returned, what was cut off is not', async () => {
+  const hanging = await startHook(() => {})
+  closing.push(hanging.stop)
+  for (const table of ['endpoints', 'deliveries'])
+    await data.store.command(`TRUNCATE TABLE ${table}`)
+  await addEndpoint(data.store, data.key, hanging.url, testClockMs)
+  const webhooks = await start(data, { settings: { endpointMax: 1, stopTimeoutMs: 1 } })
+  await append(data.log, alert('dan'))
+  await hanging.saw('m-dan-fired')
+  await append(data.log, alert('eve'))
+  await data.stored.until(async () => (await deliveriesOf(data.store, ['m-eve-fired'])).size > 0)
+  await webhooks.stop()
+  await append(data.log, alert('dan', { status: 'resolved' }), alert('eve', { status: 'resolved' }))
+  await run()
+  assert.equal(await statusOf('m-eve-resolved'), 'cancelled')
+  assert.equal(await statusOf('m-eve-fired'), 'cancelled')
+  await hanging.saw('m-dan-resolved')
+  assert.ok(!idsOf(hanging).includes('m-eve-fired'))
+})
+
 test('what an owner who died while catching up had only stored is void when the user returned', async () => {
   const partition = partitionOf('cid', partitions)
   const fired = { key: 'cid', value: encodeAlert(alert('cid')) }
