@@ -6,9 +6,9 @@ import { hostname } from 'node:os'
 import { EbbError } from '../base/errors.ts'
 import { createSpokenLogger } from '../base/logger.ts'
 import { pause, steadyClock, wallClock } from '../base/time.ts'
-import { acceptLoss } from '../processor/restore.ts'
 import { type Claim, takeClaim, underClaim } from '../rebuild/claim.ts'
 import { untilDrained } from '../rebuild/drain.ts'
+import { acceptLosses } from '../rebuild/losses.ts'
 import type { Present } from '../rebuild/present.ts'
 import { shadowNameOf, tablesOf } from '../rebuild/shadow.ts'
 import { openServerStore } from '../store/server.ts'
@@ -59,7 +59,7 @@ export async function openServerProject(
   try {
     await keepFirstSettings(store, liveSettings)
     if (options.acceptsLoss)
-      await acceptLoss({ log, store, project, ...clicks }, wallClock, options.tell)
+      await acceptLosses({ log, store, project, newest: clicks }, wallClock, options.tell)
   } catch (error) {
     await servers.close()
     throw error

@@ -254,11 +254,16 @@ async function openProcessor(ground: Ground, stops: Stops) {
   const { options, log, store, clicks, alertsPartitions, reach, troubled } = ground
   const { topic, partitions } = clicks
   const shared = { log, store, alertsTopic, alertsPartitions, project: options.project }
+  const tell = options.tell ?? (() => undefined)
+  const accept = async (epoch: Present) => {
+    if (options.acceptsLoss) await acceptLoss({ ...shared, ...epoch }, wallClock, tell)
+  }
   // A growth that was begun is brought to its end before anything of the new epoch is folded.
-  for (const epoch of (await readChain(store)).slice(0, -1))
+  for (const epoch of (await readChain(store)).slice(0, -1)) {
+    await accept(epoch)
     await drainEpoch({ ...shared, ...epoch })
-  if (options.acceptsLoss)
-    await acceptLoss({ ...shared, ...clicks }, wallClock, options.tell ?? (() => undefined))
+  }
+  await accept(clicks)
   const schedule = await openCutoffsSchedule(store, wallClock)
   const processor = await startProcessor({
     ...shared,

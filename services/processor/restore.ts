@@ -60,17 +60,28 @@ export async function acceptLoss(
   wallClock: () => number,
   tell: (sentence: string) => void,
 ): Promise<void> {
-  const { log, store, topic, partitions, epoch } = source
-  for (let partition = 0; partition < partitions; partition++) {
+  const { log, store, topic, epoch } = source
+  for (const partition of await findLost(source)) {
     const place = { epoch, partition }
-    if (await readProgress(source, place)) continue
     const { startOffset } = await log.bounds(topic, partition)
-    if (startOffset === 0) continue
     const state = await beginState(source, place)
     const reached = { nextOffset: startOffset, lastHash: '' }
     await store.insert('progress', [progressRow({ topic, wallClock }, place, state, reached)])
     tell(`${topic} partition ${partition} begins at ${startOffset}: what stood before is lost.`)
   }
+}
+
+/** Partitions of which nothing was ever folded, and whose first records are gone. */
+export async function findLost(
+  source: RestoreSource & { readonly epoch: number },
+): Promise<number[]> {
+  const { log, topic, partitions, epoch } = source
+  const lost: number[] = []
+  for (let partition = 0; partition < partitions; partition++) {
+    const { startOffset } = await log.bounds(topic, partition)
+    if (startOffset > 0 && !(await readProgress(source, { epoch, partition }))) lost.push(partition)
+  }
+  return lost
 }
 
 /** The state that a partition begins with: nothing, or its share of the partition of the epoch before. */

@@ -3,25 +3,36 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { openEmbeddedLog } from '../../services/log/embedded.ts'
-import { ebb, startUp } from './ebb.ts'
+import { ebb, startUp, type Up } from './ebb.ts'
 
-test('ebb up says how many are gone, and goes on behind ebb log begin', async t => {
+function newDirectory(t: TestContext): string {
   const cwd = mkdtempSync(join(tmpdir(), 'ebb-begin-'))
   t.after(() => rmSync(cwd, { recursive: true, force: true }))
-  const begin = () => startUp(cwd, '--no-demo', '--partitions', '1')
-  const up = await begin()
+  return cwd
+}
+
+const begin = (cwd: string) => startUp(cwd, '--no-demo', '--partitions', '1')
+
+async function stop(up: Up): Promise<void> {
+  assert.equal(await up.stop('SIGINT'), 0, up.output())
+}
+
+/** Clicks of three users, acknowledged. */
+async function click({ collector }: Up): Promise<void> {
   for (const id of ['one', 'two', 'three']) {
-    const answer = await fetch(`${up.collector}/v1/track`, {
+    const answer = await fetch(`${collector}/v1/track`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ type: 'track', event: 'page', userId: 'u', messageId: id }),
+      body: JSON.stringify({ type: 'track', event: 'page', userId: id, messageId: id }),
     })
     assert.equal(answer.status, 200)
   }
-  assert.equal(await up.stop('SIGINT'), 0, up.output())
+}
 
+/** The tables, and the records of the first topic; resolves to how many these were. */
+async function lose(cwd: string): Promise<number> {
   rmSync(join(cwd, 'data', 'clickhouse'), { recursive: true })
   const yearMs = 365 * 86_400_000
   const clock = () => Date.now() + yearMs
@@ -32,14 +43,38 @@ test('ebb up says how many are gone, and goes on behind ebb log begin', async t 
   const { startOffset } = await log.bounds('clicks', 0)
   await log.close()
   assert.ok(startOffset > 0)
+  return startOffset
+}
 
+async function goesOnBehindTheLoss(cwd: string): Promise<void> {
+  const lost = await lose(cwd)
   await assert.rejects(
-    begin(),
-    new RegExp(`The first ${startOffset} records of clicks partition 0 are gone`),
+    begin(cwd),
+    new RegExp(`The first ${lost} records of clicks partition 0 are gone`),
   )
   const accepted = await ebb(['log', 'begin'], cwd)
   assert.equal(accepted.status, 0, accepted.stderr)
-  assert.match(accepted.stderr, new RegExp(`partition 0 begins at ${startOffset}`))
-  const again = await begin()
-  assert.equal(await again.stop('SIGINT'), 0, again.output())
+  assert.match(accepted.stderr, new RegExp(`clicks partition 0 begins at ${lost}`))
+  await stop(await begin(cwd))
+}
+
+test('ebb up says how many are gone, and goes on behind ebb log begin', async t => {
+  const cwd = newDirectory(t)
+  const up = await begin(cwd)
+  await click(up)
+  await stop(up)
+  await goesOnBehindTheLoss(cwd)
+})
+
+test('of a project that has grown: its first epoch is begun, and so is what goes on from it', async t => {
+  const cwd = newDirectory(t)
+  await stop(await begin(cwd))
+  const grown = await ebb(['grow', '2'], cwd)
+  assert.equal(grown.status, 0, grown.stderr)
+  const up = await begin(cwd)
+  await click(up)
+  await stop(up)
+  await goesOnBehindTheLoss(cwd)
+  const user = await ebb(['user', 'one', '--json'], cwd)
+  assert.equal(user.status, 0, user.stdout + user.stderr)
 })
