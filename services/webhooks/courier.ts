@@ -42,8 +42,11 @@ export interface Delivery {
   readonly message: Message
   /** As stored. */
   row: DeliveryRow
-  /** Came from the tables, untried by what they say: who had it before may have died between the attempt and its row. */
-  readonly mayBeTried: boolean
+  /**
+   * An attempt was made; or it came from the tables, untried by what they say: who had it before may have died between
+   * the attempt and its row.
+   */
+  mayBeTried: boolean
   phase: 'held' | 'waiting' | 'ready' | 'running' | 'ended'
   /** Set while an attempt runs that is to be the last, unless it succeeds. */
   lastly: Ending | undefined
@@ -74,7 +77,7 @@ export interface Courier {
 /** A rebalance does not wait longer for receivers. */
 const settleMsMax = 2_000
 
-/** Surely, and not just by what is stored; of one that runs: until now. */
+/** Surely, and not just by what is stored. */
 export function isUntried({ row, mayBeTried }: Delivery): boolean {
   return row.attempt === 0 && !mayBeTried
 }
@@ -221,6 +224,7 @@ export function createCourier(options: {
     assert(endpoint, 'what is not refused has an endpoint')
     const startMs = clock()
     const attempt = { endpoint, messageId: row.message_id, body, wallMs: options.wallClock() }
+    delivery.mayBeTried = true
     const answer = await options.sender.send(attempt)
     // Cut off by stop: it is made again after the next start.
     if (answer.code === 0 && options.stopped.aborted) return
@@ -259,7 +263,9 @@ export function createCourier(options: {
     end,
     async settle(partition) {
       const underWay = [...all()].filter(
-        ({ message, phase }) => message.partition === partition && phase === 'running',
+        // One that has ended is here until that is stored.
+        ({ message, phase }) =>
+          message.partition === partition && (phase === 'running' || phase === 'ended'),
       )
       const stored = Promise.allSettled(underWay.map(({ ending }) => ending))
       await Promise.race([stored, pause(settleMsMax, options.stopped)])

@@ -23,14 +23,15 @@ import {
   persist,
 } from './deliveries.ts'
 import { voidDeliveries } from './pairs.ts'
+import { writeProgress } from './progress.ts'
 import {
   advance,
   holdUntried,
   isCaughtUp,
   mayBeTried,
   openReading,
+  progressOf,
   type Reading,
-  saveReading,
 } from './reading.ts'
 import { type Counts, createSights, type Sight } from './sights.ts'
 import { endedRow, endings, freshRow } from './verdict.ts'
@@ -102,7 +103,7 @@ export function createOutbox(options: Options): Outbox {
       if (lease.lost) return
       if (isCaughtUp(reading)) await releaseHeld(reading)
       if (lease.lost) return
-      await persist(() => saveReading(store, topic, reading, clock()), options)
+      await save(reading)
       await lease.commit(reading.position)
     }
   }
@@ -177,7 +178,16 @@ export function createOutbox(options: Options): Outbox {
   /** To be stored before the first delivery is let go: who comes behind us cannot know what we had tried. */
   async function tellTrying(reading: Reading): Promise<void> {
     reading.triedBelow = null
-    await persist(() => saveReading(store, topic, reading, clock()), options)
+    await save(reading)
+  }
+
+  /** Once more after each refusal, but not for a partition that another has by then. */
+  async function save(reading: Reading): Promise<void> {
+    const { partition, lease } = reading
+    const progress = progressOf(reading)
+    await persist(async () => {
+      if (!lease?.lost) await writeProgress(store, topic, partition, progress, clock())
+    }, options)
   }
 
   /** Ends what is void by now and lets the rest go. */
@@ -211,7 +221,7 @@ export function createOutbox(options: Options): Outbox {
     if (reading && !lost && isCaughtUp(reading))
       reading.triedBelow = untoldBelow(courier, partition)
     courier.forget(partition)
-    if (reading && !lost) await persist(() => saveReading(store, topic, reading, clock()), options)
+    if (reading && !lost) await save(reading)
   }
 
   function failed(partition: number, error: Error): void {

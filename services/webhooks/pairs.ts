@@ -6,9 +6,7 @@ import type { Store } from '../store/store.ts'
 import { type Courier, type Delivery, isUntried } from './courier.ts'
 import { attemptsOf } from './deliveries.ts'
 
-/** Waits, and nothing of it was ever sent. */
-const isUnsaid = (delivery: Delivery) =>
-  isUntried(delivery) && delivery.phase !== 'running' && delivery.phase !== 'ended'
+const waits = ({ phase }: Delivery) => phase !== 'running' && phase !== 'ended'
 
 const placeOf = (alertId: string, endpointId: string) => `${alertId} ${endpointId}`
 
@@ -22,10 +20,14 @@ export async function voidDeliveries(
   courier: Courier,
   deliveries: readonly Delivery[],
 ): Promise<Delivery[]> {
+  // One that an owner before us had may have been sent, but only if its silence was told too.
   const returns = deliveries.filter(
-    delivery => delivery.message.alert.status === 'resolved' && isUnsaid(delivery),
+    delivery =>
+      delivery.message.alert.status === 'resolved' && delivery.row.attempt === 0 && waits(delivery),
   )
   if (returns.length === 0) return []
+  // Before the tables are asked: whatever is not with us by then is in them.
+  const silences = new Map(returns.map(delivery => [delivery, silencesOf(courier, delivery)]))
   const alertIds = new Set(returns.map(({ message }) => message.alert.alertId))
   const attempts = await attemptsOf(store, [...alertIds])
   const own = new Set(returns.map(({ row }) => row.message_id))
@@ -41,15 +43,19 @@ export async function voidDeliveries(
   for (const delivery of returns) {
     const { alertId } = delivery.message.alert
     const place = placeOf(alertId, delivery.row.endpoint_id)
-    const siblings = [...courier.ofAlert(alertId)].filter(
-      ({ row, message }) =>
-        row.endpoint_id === delivery.row.endpoint_id && message.alert.status === 'fired',
-    )
-    voided.push(...siblings.filter(isUnsaid))
-    // An attempt under way is not stored yet, and one of whoever died never was.
+    const siblings = silences.get(delivery)!
+    voided.push(...siblings.filter(sibling => isUntried(sibling) && waits(sibling)))
+    // An attempt under way may not be stored yet, and one of whoever died never was.
     const isTold =
-      told.has(place) || siblings.some(({ phase, mayBeTried }) => phase === 'running' || mayBeTried)
+      told.has(place) ||
+      siblings.some(sibling => sibling.phase === 'running' || !isUntried(sibling))
     if (known.has(place) && !isTold) voided.push(delivery)
   }
   return voided
+}
+
+function silencesOf(courier: Courier, { message, row }: Delivery): Delivery[] {
+  return [...courier.ofAlert(message.alert.alertId)].filter(
+    other => other.row.endpoint_id === row.endpoint_id && other.message.alert.status === 'fired',
+  )
 }

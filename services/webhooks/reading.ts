@@ -2,8 +2,11 @@
 import type { Lease, Log, LogRecord } from '../log/log.ts'
 import type { Store } from '../store/store.ts'
 import type { Delivery, Message } from './courier.ts'
-import { checkLog, readProgress, recordHash, writeProgress } from './progress.ts'
+import { checkLog, type Progress, readProgress, recordHash } from './progress.ts'
 import type { Sight } from './sights.ts'
+
+/** An owner begins so far above the one before, who may not know yet that he is none: what he still stores is older. */
+const versionsOfOwner = 1_000
 
 export interface Reading {
   readonly partition: number
@@ -56,7 +59,7 @@ export async function openReading(
     seen,
     seenHash: progress?.seenHash ?? '',
     triedBelow: progress ? progress.triedBelow : 0,
-    version: progress?.version ?? 0,
+    version: (progress?.version ?? 0) + versionsOfOwner,
     messages: new Map(),
     firstSights,
     held: [],
@@ -86,16 +89,10 @@ export function isCaughtUp({ position, catchUpTo }: Reading): boolean {
   return position >= catchUpTo
 }
 
-export async function saveReading(
-  store: Store,
-  topic: string,
-  reading: Reading,
-  nowMs: number,
-): Promise<void> {
-  const { partition, position, seen, seenHash, triedBelow } = reading
+/** Where it stands, to be stored; of a version of its own. */
+export function progressOf(reading: Reading): Progress {
+  const { position, seen, seenHash, triedBelow } = reading
   const [oldestOpen] = reading.messages.keys()
-  const nextOffset = oldestOpen ?? position
   const version = ++reading.version
-  const progress = { nextOffset, seenOffset: seen, seenHash, triedBelow, version }
-  await writeProgress(store, topic, partition, progress, nowMs)
+  return { nextOffset: oldestOpen ?? position, seenOffset: seen, seenHash, triedBelow, version }
 }

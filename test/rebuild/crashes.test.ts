@@ -102,7 +102,9 @@ test('dead at one call after the other, it comes to its end, and nothing differs
   }
   const told = [...deaths].map(([step, count]) => `${step} ${count}`).join(', ')
   t.diagnostic(`deaths by step: ${told}`)
-  for (const step of steps.slice(0, -2)) assert.ok(deaths.get(step)! > 2, told)
+  // Adopting is for tables that are older than the topic (ahead.test.ts).
+  for (const step of steps.slice(0, -2).filter(step => step !== 'adopting'))
+    assert.ok(deaths.get(step)! > 2, told)
   const second = await present(project, 2)
   assert.ok(second.epoch > 0)
   const [expected, found] = [await seen(steady), await seen(project)]

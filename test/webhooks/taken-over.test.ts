@@ -119,6 +119,21 @@ test('what an owner who stopped in order had not tried is void when the user ret
   assert.ok(!idsOf(hanging).includes('m-eve-fired'))
 })
 
+test('nobody hears of the return from a silence that went stale, though who was to say so died', async () => {
+  const late = () => testClockMs + 3 * dayMs
+  await append(data.log, alert('fay'))
+  const webhooks = await start(data, { clock: late })
+  assert.equal(await statusOf('m-fay-fired'), 'stale')
+  await append(data.log, alert('fay', { status: 'resolved' }))
+  await webhooks.stop()
+  await runUntil(
+    (_, { message_id, next_at }) => message_id === 'm-fay-resolved' && next_at === null,
+  )
+  await run(late)
+  assert.equal(await statusOf('m-fay-resolved'), 'cancelled')
+  assert.deepEqual(idsOf(receiver), [])
+})
+
 test('what an owner who died while catching up had only stored is void when the user returned', async () => {
   const partition = partitionOf('cid', partitions)
   const fired = { key: 'cid', value: encodeAlert(alert('cid')) }

@@ -26,9 +26,7 @@ export function checkDeliveries(evidence: Evidence): string[] {
     ...checkRequests(evidence, bodies),
     ...checkEnds(
       evidence,
-      [...sent.values()]
-        .filter(({ userId }) => !erased.has(userId))
-        .map(({ messageId }) => messageId),
+      [...sent.values()].filter(({ userId }) => !erased.has(userId)),
     ),
     ...checkRepeats(evidence),
   ]
@@ -47,7 +45,7 @@ function checkRequests(
   })
 }
 
-function checkEnds(evidence: Evidence, messages: readonly string[]): string[] {
+function checkEnds(evidence: Evidence, alerts: readonly AlertRecord[]): string[] {
   const { plan, tables, received } = evidence
   const latest = new Map<string, Row>()
   for (const row of tables.rows('deliveries')) {
@@ -66,16 +64,50 @@ function checkEnds(evidence: Evidence, messages: readonly string[]): string[] {
     tables.rows('endpoints').flatMap(row => (row.disabled || row.removed ? [row.endpoint_id] : [])),
   )
   const wrong: string[] = []
-  for (const message of messages)
+  for (const { messageId } of alerts)
     for (let endpoint = 1; endpoint <= plan.endpoints; endpoint++) {
-      const key = `${message} ${endpointId(endpoint)}`
+      const key = `${messageId} ${endpointId(endpoint)}`
       const [row, isTaken] = [latest.get(key), taken.has(key)]
       const fault =
         endFault(row, isTaken, off.has(endpointId(endpoint))) ??
         (isTaken && !isPutBack ? silenceFault(row) : undefined)
       if (fault) wrong.push(`I4: ${key} ${fault}`)
     }
+  return isPutBack ? wrong : [...wrong, ...checkReturns(evidence, alerts, latest, taken)]
+}
+
+/** Who was told of a silence hears of its end, and nobody else does. */
+function checkReturns(
+  { plan }: Evidence,
+  alerts: readonly AlertRecord[],
+  latest: ReadonlyMap<string, Row>,
+  taken: ReadonlySet<string>,
+): string[] {
+  const silences = Map.groupBy(
+    alerts.filter(({ status }) => status === 'fired'),
+    ({ alertId }) => alertId,
+  )
+  const wrong: string[] = []
+  for (const { messageId, alertId, status } of alerts)
+    for (let endpoint = 1; status === 'resolved' && endpoint <= plan.endpoints; endpoint++) {
+      const keyOf = (id: string) => `${id} ${endpointId(endpoint)}`
+      const row = latest.get(keyOf(messageId))
+      const steps = (silences.get(alertId) ?? []).map(step => keyOf(step.messageId))
+      const rows = steps.map(key => latest.get(key)).filter(row => row !== undefined)
+      if (row && isVoid(row) && steps.some(key => taken.has(key)))
+        wrong.push(`I4: ${keyOf(messageId)} is called void, and the silence was told`)
+      if (taken.has(keyOf(messageId)) && rows.length > 0 && rows.every(isUnsaid))
+        wrong.push(`I4: ${keyOf(messageId)} was sent, and no step of the silence was`)
+    }
   return wrong
+}
+
+function isVoid({ status, error }: Row): boolean {
+  return status === 'cancelled' && error === endings.returned.error
+}
+
+function isUnsaid(row: Row): boolean {
+  return row.attempt === 0 && (row.status === 'stale' || isVoid(row))
 }
 
 /** What was delivered is delivered, what has ended has ended; else a later attempt is newer. */
@@ -111,9 +143,7 @@ function endFault(row: Row | undefined, taken: boolean, off: boolean): string | 
  */
 function silenceFault(row: Row | undefined): string | undefined {
   if (row?.status === 'stale') return 'was taken, and is called too old for a first attempt'
-  if (row?.status === 'cancelled' && row.error === endings.returned.error)
-    return 'was taken, and is called void, as the user returned'
-  return undefined
+  return row && isVoid(row) ? 'was taken, and is called void, as the user returned' : undefined
 }
 
 /** A message that an endpoint has taken comes again only where nobody could know that it had. */
