@@ -30,8 +30,8 @@ export const bugsOfWays: readonly Bug[] = [
     name: 'the progress of webhooks passes open deliveries',
     breaks: 'I4',
     file: 'services/webhooks/reading.ts',
-    from: '  const nextOffset = oldestOpen ?? position\n',
-    to: '  const nextOffset = oldestOpen === undefined ? position : position\n',
+    from: 'nextOffset: oldestOpen ?? position',
+    to: 'nextOffset: oldestOpen === undefined ? position : position',
   },
   {
     name: 'a delivery is stored as sent before it is sent',
@@ -106,5 +106,13 @@ export const bugsOfWays: readonly Bug[] = [
     from: 'return triedBelow === null || offset < triedBelow',
     to: 'return (triedBelow === null || offset < triedBelow) && offset < 0',
     test: 'test/webhooks/taken-over.test.ts',
+  },
+  {
+    name: 'a return is judged without the attempts that are not stored yet',
+    breaks: 'I4',
+    file: courier,
+    from: '    delivery.mayBeTried = true\n',
+    to: '',
+    test: 'test/webhooks/returns.test.ts',
   },
 ]
