@@ -18,7 +18,7 @@ interface Place {
 /** `rebuilt`: its topic holds all that its tables are made of; else it goes on from the epoch before. */
 export type EpochAhead = Epoch & { readonly rebuilt: boolean }
 
-/** Numbers looked at: each rebuild that was given up before it had a topic leaves one out. */
+/** Numbers looked at together. Behind so many without a topic nobody looks; a growth passes over those that have one. */
 const numbersAtOnce = 8
 const readBytes = 1 << 20
 const tailRecords = 1_000
@@ -28,52 +28,103 @@ export async function findAhead(
   { log, store }: Place,
   firstTopic: string,
 ): Promise<EpochAhead | undefined> {
-  const known = (await readEpochs(store)).at(-1)?.epoch ?? 0
-  const numbers = Array.from({ length: numbersAtOnce }, (_, at) => known + 1 + at)
-  const found = await Promise.all(
-    numbers.map(async epoch => {
-      const topic = topicOf(firstTopic, epoch)
-      return { epoch, topic, partitions: await partitionsOf(log, topic) }
-    }),
-  )
-  for (const epoch of found) {
-    const rebuilt = epoch.partitions > 0 ? await isRebuilt(log, epoch) : undefined
-    if (rebuilt !== undefined) return { ...epoch, rebuilt }
+  const present = (await readEpochs(store)).at(-1) ?? { epoch: 0, topic: firstTopic }
+  for (let from = present.epoch + 1; ; from += numbersAtOnce) {
+    const numbers = Array.from({ length: numbersAtOnce }, (_, at) => from + at)
+    const found = await Promise.all(
+      numbers.map(async epoch => {
+        const topic = topicOf(firstTopic, epoch)
+        return { epoch, topic, partitions: await partitionsOf(log, topic) }
+      }),
+    )
+    for (const epoch of found) {
+      const rebuilt = epoch.partitions > 0 ? await isRebuilt(log, epoch) : undefined
+      if (rebuilt === undefined) continue
+      if (!rebuilt && (await isUnderWay({ log, store }, present.topic, epoch))) continue
+      return { ...epoch, rebuilt }
+    }
+    if (found.every(({ partitions }) => partitions === 0)) return undefined
   }
-  return undefined
+}
+
+/** A rebuild has not come to its end there, of a project that had no click: what is carried to it looks as at a growth. */
+async function isUnderWay(
+  { log, store }: Place,
+  before: string,
+  { epoch, partitions }: Epoch,
+): Promise<boolean> {
+  const open = await readOpenRebuild(store)
+  return open?.epoch === epoch && (await partitionsOf(log, before)) === partitions
 }
 
 /**
  * The tables go on where the log did, by a growth: what was folded after the backup is folded again, to the same rows
- * and alerts. Whoever else says the same says it in the same row.
+ * and alerts. Whoever else says the same says it in the same row; one who has said more already is believed.
  */
 export async function followLog(
-  store: Store,
+  { log, store }: Place,
   present: Epoch,
   ahead: EpochAhead,
   nowMs: number,
 ): Promise<void> {
   const { epoch, topic, partitions } = ahead
-  if (partitions <= present.partitions)
-    throw new EbbError(
-      'topicMismatch',
-      `${topic} holds clicks and has ${partitions} partitions, ${present.topic} before it ${present.partitions}: no growth made that, for a project never gets fewer. Look at the addresses of Kafka and ClickHouse.`,
-    )
+  const isMoved = async () => ((await readEpochs(store)).at(-1)?.epoch ?? 0) > present.epoch
+  if (await isMoved()) return
+  const fault = await whyNotGrown(log, present, ahead)
+  if (fault) throw fault
   const open = await readOpenRebuild(store)
   if (open && isRevocable(open)) await keepRebuild(store, { ...open, step: 'given up' }, nowMs)
-  await keepEpoch(store, present, { epoch, topic, partitions }, nowMs)
+  try {
+    await keepEpoch(store, present, { epoch, topic, partitions }, nowMs)
+  } catch (error) {
+    if (!(await isMoved())) throw error
+  }
+}
+
+/** Why what is ahead cannot have come of a growth of this epoch; undefined where it can. */
+async function whyNotGrown(
+  log: Place['log'],
+  present: Epoch,
+  { topic, partitions }: EpochAhead,
+): Promise<EbbError | undefined> {
+  if (partitions <= present.partitions) return smaller(present, topic, partitions)
+  const numbers = [...Array(present.partitions).keys()]
+  const bounds = await Promise.all(numbers.map(number => log.bounds(present.topic, number)))
+  return bounds.some(({ endOffset }) => endOffset > 0) ? undefined : leftOver(present, topic)
+}
+
+function smaller(present: Epoch, topic: string, partitions: number): EbbError {
+  const asMany =
+    partitions === present.partitions
+      ? ' If a rebuild made it, retention has taken the clicks that it began with: restore a backup of ClickHouse from behind that rebuild.'
+      : ''
+  return new EbbError(
+    'topicMismatch',
+    `${topic} holds clicks and has ${partitions} partitions, ${present.topic} before it ${present.partitions}: no growth made that, for a project never gets fewer, nor as many again.${asMany} Else look at the addresses of Kafka and ClickHouse.`,
+  )
+}
+
+/** A growth leaves Seals at least. */
+function leftOver({ topic: before }: Epoch, topic: string): EbbError {
+  return new EbbError(
+    'topicMismatch',
+    `${before} holds no record and never did, and ${topic}, in which a project went on from it, holds clicks: they are of an earlier project of that name, or ${before} was lost. If nobody needs them, delete ${topic} and those behind it. If ${before} was lost, bring it back from a copy first; without one, begin a project of another name.`,
+  )
 }
 
 /** Why nothing more of this epoch is folded, though the tables know of no later one; undefined as a rule. */
 export async function whyEnded(place: Place, present: Epoch): Promise<EbbError | undefined> {
-  const { store } = place
+  const { log, store } = place
   const sealed = await readSealed(store, present.topic)
   const open = await readOpenRebuild(store)
   // Last: what was begun meanwhile is no fault.
   const epochs = await readEpochs(store)
   if ((open && !isRevocable(open)) || (epochs.at(-1)?.epoch ?? 0) > present.epoch) return undefined
   const ahead = await findAhead(place, epochs[0]?.topic ?? present.topic)
-  if (ahead) return older(present, ahead)
+  if (ahead)
+    return (
+      (ahead.rebuilt ? undefined : await whyNotGrown(log, present, ahead)) ?? older(present, ahead)
+    )
   return sealed.size > 0 ? ended(present) : undefined
 }
 

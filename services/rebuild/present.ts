@@ -31,7 +31,7 @@ export async function openPresent(
     const present = await openNewest(place, firstTopic, settings)
     const ahead = await findAhead(place, firstTopic)
     if (!ahead || ahead.rebuilt) return present
-    await followLog(place.store, present, ahead, wallClock())
+    await followLog(place, present, ahead, wallClock())
     tell(
       `The tables knew nothing of ${ahead.topic}, in which the project goes on since a growth: they are older, as those of a backup from before it. They follow: what was folded since is folded again.`,
     )
