@@ -185,8 +185,10 @@ const take: Readonly<Record<Exclude<Step, 'done' | 'given up'>, Take>> = {
     return { step: 'carrying' }
   },
 
-  async adopting({ drain }, present) {
+  async adopting({ tables, drain }, present) {
     await drain(present)
+    // Those between the backup and the Seals.
+    await copyErasures(tables)
     return { step: 'carrying' }
   },
 

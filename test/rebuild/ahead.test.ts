@@ -1,6 +1,7 @@
 /** Tables of a backup from before a growth or a rebuild go on where the log did, and nothing is lost. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { partitionOf } from '../../services/base/slot.ts'
 import { rebuildCalls } from '../../services/control/rebuild.ts'
 import { examineEnd } from '../../services/doctor/growth.ts'
 import { encodeRecord } from '../../services/log/codec.ts'
@@ -165,9 +166,24 @@ describe('of a rebuild', () => {
 
   test('that came to its end: nobody takes clicks until its topic is folded again', async () => {
     const { project, first, restore } = await begin('ebb_rebuilt')
+    // Behind the backup; he clicks on.
+    const userId = entries.slice(2 * part).find(({ record }) => record.key !== null)!.record.key!
+    const erase = { key: userId, value: encodeRecord({ kind: 'erase', userId }) }
+    await project.log.append('clicks', partitionOf(userId, partitions), [erase])
+    await foldAll(project, first)
     const second = await rebuild(project, first)
     await foldOn(project, second, 2, 4)
-    const [whole, epochs] = [await all(project), await readEpochs(project.store)]
+    const ranks = () =>
+      project.store.query(
+        'SELECT user_id, event_id, precedence FROM clicks FINAL WHERE user_id = {userId:String} ORDER BY ALL',
+        { userId },
+      )
+    const [whole, epochs, ranked] = [
+      await all(project),
+      await readEpochs(project.store),
+      await ranks(),
+    ]
+    assert.ok(ranked.length > 0)
 
     await restore()
     assert.deepEqual(await present(project, partitions), first)
@@ -181,6 +197,7 @@ describe('of a rebuild', () => {
     assert.deepEqual(await present(project, partitions), second)
     assert.deepEqual(await readEpochs(project.store), epochs)
     assert.deepEqual(await all(project), whole)
+    assert.deepEqual(await ranks(), ranked)
     await auditFindsNothing(project, second)
   })
 

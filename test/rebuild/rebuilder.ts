@@ -7,7 +7,7 @@ import { after } from 'node:test'
 import { audit } from '../../services/audit/audit.ts'
 import { partitionOf } from '../../services/base/slot.ts'
 import { keepControl, keepRule } from '../../services/control/project.ts'
-import { decodeAlert, encodeRecord } from '../../services/log/codec.ts'
+import { decodeAlert, decodeErasure, encodeRecord } from '../../services/log/codec.ts'
 import type { LocalLog } from '../../services/log/local.ts'
 import type { Log, NewRecord } from '../../services/log/log.ts'
 import { openMemoryLog } from '../../services/log/memory.ts'
@@ -230,6 +230,7 @@ export async function messages({ log }: { readonly log: Log }): Promise<Map<stri
     for (let offset = 0; offset < endOffset; ) {
       for (const record of await log.read('alerts', partition, offset, 1 << 20)) {
         offset = record.offset + 1
+        if (decodeErasure(record.value)) continue
         const alert = decodeAlert(record.value)
         assert.ok('messageId' in alert)
         const bytes = bodies.get(alert.messageId) ?? new Set()
