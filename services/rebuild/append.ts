@@ -50,7 +50,10 @@ export async function foldHistory(site: Site, { epoch, topic, partitions }: Epoc
     if (nextOffset >= ends[partition]!) waiting.delete(partition)
     if (waiting.size === 0) done.resolve()
   }
-  const failed: ProcessorOptions['failed'] = (_partition, error) => done.reject(error)
+  const failed: ProcessorOptions['failed'] = (_partition, error) => {
+    const isGone = error instanceof EbbError && error.code === 'offsetGone'
+    done.reject(isGone ? historyGone(topic, error) : error)
+  }
   const onAbort = () => done.reject(stopping.reason)
   stopping.addEventListener('abort', onAbort)
   const processor = await startProcessor({
@@ -66,6 +69,15 @@ export async function foldHistory(site: Site, { epoch, topic, partitions }: Epoc
     stopping.removeEventListener('abort', onAbort)
     await processor.stop()
   }
+}
+
+/** What an operator may do where tables begin with nothing, as by ebb log begin, is of no help to these. */
+function historyGone(topic: string, cause: Error): EbbError {
+  return new EbbError(
+    'offsetGone',
+    `Retention has taken the first records of ${topic}, and all of them are needed: the tables of a rebuild are made of nothing else. Restore a backup of ClickHouse from behind that rebuild; without one a new project has to be begun.`,
+    { cause },
+  )
 }
 
 /** Brings over what was acknowledged behind the Seals; what comes later is carried by processors. */

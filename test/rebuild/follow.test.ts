@@ -3,9 +3,11 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { encodeRecord } from '../../services/log/codec.ts'
 import { findAhead, followLog, whyEnded } from '../../services/rebuild/ahead.ts'
+import { foldHistory } from '../../services/rebuild/append.ts'
 import { readEpochs } from '../../services/rebuild/epochs.ts'
 import type { Present } from '../../services/rebuild/present.ts'
 import { beginRebuild, continueRebuild } from '../../services/rebuild/rebuild.ts'
+import { makeShadow } from '../../services/rebuild/shadow.ts'
 import { readOpenRebuild } from '../../services/rebuild/steps.ts'
 import {
   clickOf,
@@ -85,7 +87,7 @@ test('a topic that an earlier project left is not gone on in: its first one neve
   assert.deepEqual(await readEpochs(project.store), [])
 })
 
-describe('a rebuild whose topic has no click of history', () => {
+describe('a rebuild whose topic lacks clicks of its history', () => {
   test('is gone on with where it was killed while it carried', async () => {
     const project = await open('ebb_no_click')
     const first = await present(project, partitions)
@@ -107,6 +109,25 @@ describe('a rebuild whose topic has no click of history', () => {
     assert.equal((await present(project, partitions)).epoch, 1)
     const clicks = await project.store.query('SELECT event_id FROM clicks FINAL')
     assert.deepEqual(clicks, [{ event_id: 'late' }])
+  })
+
+  test('makes no tables where retention took a part of it, whatever ebb log begin says', async () => {
+    const project = await open('ebb_half_history')
+    const { log } = project
+    const topic = 'e1.clicks'
+    await log.ensure(topic, { ...kept, partitions })
+    const judged = { userId: 'ada', timestampMs: 1, receivedAtMs: 1, judgedMs: 1 }
+    await log.append(topic, 0, [clickOf({ ...judged, eventId: 'gone' })])
+    project.nowMs = 1_000
+    await log.append(topic, 0, [clickOf({ ...judged, eventId: 'kept' })])
+    await log.ensure(topic, { ...kept, partitions, retentionMs: 500 })
+    await log.retain()
+    const site = siteOf(project)
+    await makeShadow(site.tables)
+    await assert.rejects(foldHistory(site, { epoch: 1, topic, partitions }), {
+      code: 'offsetGone',
+      message: /^Retention has taken the first records of e1\.clicks.* Restore a backup/,
+    })
   })
 
   test('is no growth where retention took it: the sentence says which backup is needed', async () => {
