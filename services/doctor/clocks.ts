@@ -4,6 +4,7 @@
  */
 import { decodeRecord } from '../log/codec.ts'
 import type { LogRecord } from '../log/log.ts'
+import type { Click } from '../log/record.ts'
 import { type Check, durationText, orOk, warn, wrong } from './check.ts'
 import type { PartitionSource } from './partitions.ts'
 
@@ -69,10 +70,15 @@ function sightsOf(tail: readonly LogRecord[]): Sight[] {
     const record = decodeRecord(value)
     if (record.kind === 'tick')
       sights.push({ writer: record.writer, offMs: appendMs - record.atMs })
-    else if (record.kind === 'click' && !record.imported && record.receivedAtMs !== null)
-      sights.push({ writer: undefined, offMs: appendMs - record.receivedAtMs })
+    else if (record.kind === 'click' && isFresh(record))
+      sights.push({ writer: undefined, offMs: appendMs - record.receivedAtMs! })
   }
   return sights
+}
+
+/** Of a collector: files bring others, and so does a rebuild, which appends old clicks as they were. */
+function isFresh({ imported, receivedAtMs, judgedMs }: Click): boolean {
+  return !imported && receivedAtMs !== null && judgedMs === undefined
 }
 
 function logFaults(aheadMs: number): Check[] {

@@ -59,6 +59,15 @@ test('where nothing was written by a collector, no clock is said to be well', as
   assert.match(await says(), /^warn No tick seen/)
 })
 
+test('what a rebuild appends came to a collector long ago, and tells of no clock', async () => {
+  const { says, tick, clicks } = await openScene()
+  const weekMs = 7 * 86_400_000
+  await clicks(0, 3, -weekMs, { judgedMs: startMs - weekMs })
+  assert.match(await says(), /^warn No tick seen/)
+  await tick(0, 'a')
+  assert.equal(await says(), well)
+})
+
 test('clocks that agree within 5 s are well', async () => {
   const { says, tick, clicks } = await openScene()
   await tick(0, 'a', 5_000)
