@@ -49,8 +49,14 @@ async function click(collector: Service, prefix: string): Promise<number> {
   return load.acknowledged.size
 }
 
+/** A processor that begins asks for cutoffs, by what the tables hold just then: who is high from then on may differ. */
+function withoutTiers<Rows>(rows: Rows): Rows {
+  const text = JSON.stringify(rows, (name, value) => (name === 'tier' ? undefined : value))
+  return JSON.parse(text.replaceAll(/\\"high\\":(true|false)/g, '\\"high\\":null'))
+}
+
 async function whatIs({ log, store }: Pick<Scene, 'log' | 'store'>) {
-  const [rows, bytes] = [await seen({ store }), await alertBytes(log)]
+  const [rows, bytes] = [withoutTiers(await seen({ store })), await alertBytes(log)]
   assert.ok(bytes.size > alertsMin, `${bytes.size} alerts to tell again`)
   for (const [id, bodies] of bytes) assert.equal(bodies.size, 1, `${id} has one body`)
   return { rows, bytes }
