@@ -83,7 +83,7 @@ export function isUntried({ row, mayBeTried }: Delivery): boolean {
 }
 
 /** Whether its stored row tells all that was tried of it. */
-export function isTold({ row, phase, mayBeTried }: Delivery): boolean {
+export function rowTellsAll({ row, phase, mayBeTried }: Delivery): boolean {
   if (phase === 'running' || phase === 'ended') return false
   return row.attempt > 0 || !mayBeTried
 }

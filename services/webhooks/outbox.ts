@@ -14,7 +14,7 @@ import { type AlertRecord, type Erasure, isTaken } from '../log/record.ts'
 import { erasuresOfUsers, forgetIn } from '../processor/erasures.ts'
 import type { Store } from '../store/store.ts'
 import type { EndpointBook } from './book.ts'
-import { type Courier, type Delivery, isTold, type Message } from './courier.ts'
+import { type Courier, type Delivery, type Message, rowTellsAll } from './courier.ts'
 import {
   type DeliveryRow,
   deliveriesOf,
@@ -255,7 +255,7 @@ function untoldBelow(courier: Courier, partition: number): number {
   let below = 0
   for (const delivery of courier.all()) {
     const { message } = delivery
-    if (message.partition === partition && !isTold(delivery))
+    if (message.partition === partition && !rowTellsAll(delivery))
       below = Math.max(below, message.offset + 1)
   }
   return below

@@ -1,13 +1,9 @@
-/** The outbox when its log or its store is not as it should be. The log is in memory, for its retention. */
+/** The outbox when its log or its store is not as it should be. */
 import assert from 'node:assert/strict'
-import { after, afterEach, before, beforeEach, test } from 'node:test'
+import { beforeEach, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { EbbError } from '../../services/base/errors.ts'
-import { partitionOf } from '../../services/base/slot.ts'
-import { encodeAlert, encodeRecord } from '../../services/log/codec.ts'
 import type { LocalLog } from '../../services/log/local.ts'
-import { openMemoryLog } from '../../services/log/memory.ts'
-import { rememberErasure } from '../../services/processor/erasures.ts'
 import { endpointsAgeMsMax, openEndpointBook } from '../../services/webhooks/book.ts'
 import {
   type DeliveryRow,
@@ -20,94 +16,21 @@ import {
   alert,
   answerWith,
   append,
-  appendErasure,
   type Data,
-  erasureRecord,
   errorLogged,
   logged,
   logger,
-  newDirectory,
-  openData,
-  partitions,
-  removeDirectory,
-  start,
-  startHook,
   testClockMs,
-  topic,
 } from './fixture.ts'
+import { openForgetting, usersOfOne } from './forgetting.ts'
 
-const directory = newDirectory()
-let data: Data
+const { data, hook, run, ends, dropAll, makeAnew, letPass, log: newest } = await openForgetting()
 let log: LocalLog
-let logClockMs = 0
-const closing: (() => Promise<unknown>)[] = []
-
-before(async () => {
-  data = await openData(directory)
-})
-after(async () => {
-  await data.close()
-  removeDirectory(directory)
-})
-beforeEach(async () => {
-  for (const table of ['endpoints', 'deliveries', 'progress'])
-    await data.store.command(`TRUNCATE TABLE ${table}`)
-  log = await emptyLog()
-  logged.length = 0
-})
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
+beforeEach(() => {
+  log = newest()
 })
 
-/** Keeps a record for one second of its clock. */
-async function emptyLog(): Promise<LocalLog> {
-  const made = openMemoryLog({ clock: () => logClockMs })
-  await made.ensure(topic, { partitions, retentionMs: 1000, retentionBytes: Infinity })
-  return made
-}
-
-async function dropAll(): Promise<void> {
-  logClockMs += 10_000
-  await log.retain()
-}
-
-async function hook(answer: Parameters<typeof startHook>[0] = answerWith(204)) {
-  const made = await startHook(answer)
-  closing.push(made.stop)
-  await addEndpoint(data.store, data.key, made.url, testClockMs)
-  return made
-}
-
-async function run(options: Parameters<typeof start>[1] & { store?: Data['store'] } = {}) {
-  const webhooks = await start({ ...data, log, store: options.store ?? data.store }, options)
-  closing.push(webhooks.stop)
-  return webhooks
-}
-
-function ends(messageId: string, status: string): Promise<DeliveryRow> {
-  return data.stored.until(async () => {
-    const [row] = await data.store.query<DeliveryRow>(
-      `SELECT * FROM deliveries WHERE message_id = {id:String}
-       ORDER BY attempt DESC, version DESC LIMIT 1`,
-      { id: messageId },
-    )
-    return row?.status === status ? row : undefined
-  })
-}
-
-/** Users of one partition, so that one reader sees them all. */
-const users = Array.from({ length: 40 }, (_, at) => `u${at}`).filter(
-  user => partitionOf(user, partitions) === 0,
-)
-const [first, second, third, fourth, fifth, sixth, seventh] = users as [
-  string,
-  string,
-  string,
-  string,
-  string,
-  string,
-  string,
-]
+const [first, second, third] = usersOfOne as [string, string, string]
 
 test('a record that retention took while its delivery was open leaves it dead, to be seen', async () => {
   const { hits } = await hook(answerWith(500))
@@ -127,7 +50,7 @@ test('what is open and still on the log goes on when older records are gone', as
   const webhooks = await run({ settings: { scheduleMs: [0, 60_000] } })
   await append(log, alert(first))
   await ends(`m-${first}-fired`, 'failed')
-  logClockMs += 2000
+  letPass(2000)
   await append(log, alert(second))
   await ends(`m-${second}-fired`, 'failed')
   await webhooks.stop()
@@ -164,7 +87,7 @@ test('records that were lost unread stop the partition, and it is said', async (
 
 for (const [name, other] of [
   ['a log that is shorter than what was read', []],
-  ['a log with other records', users.slice(1)],
+  ['a log with other records', usersOfOne.slice(1)],
 ] as const)
   test(`${name} stops the partition`, async () => {
     await hook()
@@ -172,12 +95,28 @@ for (const [name, other] of [
     await append(log, alert(first))
     await ends(`m-${first}-fired`, 'delivered')
     await webhooks.stop()
-    log = await emptyLog()
+    log = await makeAnew()
     for (const user of other) await append(log, alert(user))
     await run()
     const said = await errorLogged()
     assert.equal((said.fields as { err: EbbError }).err.code, 'topicMismatch')
   })
+
+test('the first alerts are gone before any was sent: what is there is sent, and the others are told of', async () => {
+  const { hits } = await hook()
+  await append(log, alert(first))
+  letPass(10_000)
+  await append(log, alert(second))
+  await log.retain()
+  await run()
+  await ends(`m-${second}-fired`, 'delivered')
+  assert.equal(hits.length, 1)
+  const warned = logged.filter(({ level, text }) => level === 'warn' && /are gone/.test(text))
+  assert.deepEqual(
+    warned.map(({ fields }) => (fields as { gone: number }).gone),
+    [1],
+  )
+})
 
 test('an insert that was refused after it was stored is made again, and counts once', async () => {
   const { hits } = await hook()
@@ -239,106 +178,6 @@ test('progress is stored after the deliveries that it passes', async () => {
   await ends(`m-${first}-fired`, 'delivered')
   await data.stored.until(() => order.includes('progress'))
   assert.ok(order.indexOf('deliveries 0') < order.indexOf('progress'), order.join(', '))
-})
-
-test('what was read with an erasure behind it is not sent, what comes afterwards is', async () => {
-  const { hits } = await hook()
-  const fired = (user: string, changes = {}) => ({
-    key: user,
-    value: encodeAlert(alert(user, changes)),
-  })
-  const again = { messageId: 'm-again', alertId: 'a-again', offset: 21 }
-  await log.append(topic, 0, [
-    fired(first),
-    erasureRecord(first, 20),
-    fired(first, again),
-    fired(second),
-  ])
-  await run()
-  await ends('m-again', 'delivered')
-  await ends(`m-${second}-fired`, 'delivered')
-  const rows = await data.store.query(
-    'SELECT DISTINCT message_id FROM deliveries WHERE user_id = {user:String}',
-    { user: first },
-  )
-  assert.deepEqual(rows, [{ message_id: 'm-again' }])
-  assert.deepEqual(hits.map(({ id }) => id).sort(), ['m-again', `m-${second}-fired`].sort())
-})
-
-test('an erasure that is read again after a restart leaves the later deliveries of the user', async () => {
-  const { hits } = await hook(answerWith(500))
-  const settings = { scheduleMs: [0, 60_000] }
-  const webhooks = await run({ settings })
-  // Of one partition: what is open of the second user holds progress back before the erasure.
-  await append(log, alert(second), alert(first))
-  await ends(`m-${first}-fired`, 'failed')
-  await ends(`m-${second}-fired`, 'failed')
-  await appendErasure(log, first)
-  await append(log, alert(first, { messageId: 'm-again', alertId: 'a-again', offset: 11 }))
-  await ends('m-again', 'failed')
-  await webhooks.stop()
-  await run({ settings, clock: () => testClockMs + 60_000 })
-  assert.equal((await ends('m-again', 'dead')).attempt, 2)
-  await ends(`m-${second}-fired`, 'dead')
-  assert.equal(hits.filter(({ id }) => id === `m-${first}-fired`).length, 1)
-})
-
-/** As its processor does before it tells of it. */
-async function erase(userId: string, offset: number): Promise<void> {
-  await rememberErasure(data.store, { epoch: 0, partition: 0 }, userId, offset, testClockMs)
-  await appendErasure(log, userId, offset)
-}
-
-test('an erasure that is told again ends nothing that was made behind it', async () => {
-  const { hits } = await hook(answerWith(500))
-  const settings = { scheduleMs: [0, 60_000] }
-  const webhooks = await run({ settings })
-  await append(log, alert(fourth, { messageId: 'm-again', offset: 30 }))
-  await ends('m-again', 'failed')
-  await erase(fourth, 20)
-  await append(log, alert(second))
-  await ends(`m-${second}-fired`, 'failed')
-  assert.equal((await ends('m-again', 'failed')).offset, '30')
-  await webhooks.stop()
-  await run({ settings, clock: () => testClockMs + 60_000 })
-  assert.equal((await ends('m-again', 'dead')).attempt, 2)
-  assert.equal(hits.filter(({ id }) => id === 'm-again').length, 2)
-})
-
-test('an alert of before an erasure that is told again behind it is not sent, after a restart neither', async () => {
-  const { hits } = await hook()
-  const webhooks = await run()
-  await erase(fifth, 20)
-  await append(log, alert(second))
-  await ends(`m-${second}-fired`, 'delivered')
-  await webhooks.stop()
-  await run()
-  await append(log, alert(fifth), alert(fifth, { messageId: 'm-again', offset: 21 }))
-  await ends('m-again', 'delivered')
-  assert.deepEqual(hits.map(({ id }) => id).sort(), ['m-again', `m-${second}-fired`].sort())
-})
-
-test('an erasure of before places were told ends what stands before it, and what comes behind is sent', async () => {
-  const { hits } = await hook()
-  const old = { key: sixth, value: encodeRecord({ kind: 'erase', userId: sixth }) }
-  const fired = (changes = {}) => ({ key: sixth, value: encodeAlert(alert(sixth, changes)) })
-  await log.append(topic, 0, [fired({ offset: 99 }), old, fired({ messageId: 'm-again' })])
-  const webhooks = await run()
-  await ends('m-again', 'delivered')
-  assert.deepEqual(
-    hits.map(({ id }) => id),
-    ['m-again'],
-  )
-  assert.equal(webhooks.counts.dead, 0)
-})
-
-test('an erasure is no dead record', async () => {
-  await hook()
-  const webhooks = await run()
-  await erase(seventh, 20)
-  await append(log, alert(second))
-  await ends(`m-${second}-fired`, 'delivered')
-  assert.equal(webhooks.counts.dead, 0)
 })
 
 test('what was delivered is delivered, though a later attempt of a lost process failed', async () => {

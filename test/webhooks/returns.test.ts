@@ -1,45 +1,22 @@
 /** A return that is read while the alert of its silence is under way: its receiver is told of both. */
 import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
-import { after, before, beforeEach, test } from 'node:test'
+import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { type DeliveryRow, deliveriesOf } from '../../services/webhooks/deliveries.ts'
-import { addEndpoint } from '../../services/webhooks/endpoints.ts'
-import {
-  alert,
-  append,
-  type Data,
-  newDirectory,
-  openData,
-  removeDirectory,
-  start,
-  startHook,
-  testClockMs,
-} from './fixture.ts'
+import { openDelivering } from './delivering.ts'
+import { alert, append, type Data, start } from './fixture.ts'
 
-const directory = newDirectory()
-let data: Data
-
-before(async () => {
-  data = await openData(directory)
-})
-after(async () => {
-  await data.close()
-  removeDirectory(directory)
-})
-beforeEach(async () => {
-  for (const table of ['endpoints', 'deliveries'])
-    await data.store.command(`TRUNCATE TABLE ${table}`)
-})
+const { data, closing, hook } = await openDelivering()
 
 /** A receiver that answers its first request when it is told to, the others at once. */
 async function slowHook() {
   const first = Promise.withResolvers<ServerResponse>()
-  const hook = await startHook((response, nth) => {
+  const made = await hook((response, nth) => {
     if (nth === 1) first.resolve(response)
     else response.writeHead(204).end()
   })
-  return { ...hook, answerFirst: async () => (await first.promise).writeHead(204).end() }
+  return { ...made, answerFirst: async () => (await first.promise).writeHead(204).end() }
 }
 
 const isAttempt = (row: object) => (row as DeliveryRow).attempt > 0
@@ -48,10 +25,8 @@ for (const [when, user] of [
   ['not stored yet', 'ann'],
   ['stored', 'ben'],
 ] as const)
-  test(`whose answer comes while the tables are asked for attempts, and is ${when} when they have said`, async t => {
-    const hook = await slowHook()
-    t.after(hook.stop)
-    await addEndpoint(data.store, data.key, hook.url, testClockMs)
+  test(`whose answer comes while the tables are asked for attempts, and is ${when} when they have said`, async () => {
+    const receiver = await slowHook()
     const writing = Promise.withResolvers<void>()
     const asked = Promise.withResolvers<void>()
     const store: Data['store'] = {
@@ -66,7 +41,7 @@ for (const [when, user] of [
       async query<Row>(sql: string, params?: Parameters<Data['store']['query']>[1]) {
         const rows = await data.store.query<Row>(sql, params)
         if (!sql.includes('max(attempt)')) return rows
-        await hook.answerFirst()
+        await receiver.answerFirst()
         await writing.promise
         // The alert's delivery has left, that of the return is still there.
         while (when === 'stored' && webhooks.openDeliveries() > 1) await turn()
@@ -75,9 +50,9 @@ for (const [when, user] of [
       },
     }
     const webhooks = await start({ ...data, store })
-    t.after(webhooks.stop)
+    closing.push(webhooks.stop)
     await append(data.log, alert(user))
-    await hook.saw(`m-${user}-fired`)
+    await receiver.saw(`m-${user}-fired`)
     await append(data.log, alert(user, { status: 'resolved' }))
     const id = `m-${user}-resolved`
     const row = await data.stored.until(async () => {

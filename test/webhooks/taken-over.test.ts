@@ -1,51 +1,29 @@
 /** What an owner of before had tried, or had only stored, when he died: who was told of a silence hears of its end. */
 import assert from 'node:assert/strict'
-import { after, afterEach, before, beforeEach, test } from 'node:test'
+import { beforeEach, test } from 'node:test'
 import { partitionOf } from '../../services/base/slot.ts'
 import { encodeAlert } from '../../services/log/codec.ts'
 import { type DeliveryRow, deliveriesOf } from '../../services/webhooks/deliveries.ts'
-import { addEndpoint } from '../../services/webhooks/endpoints.ts'
+import { removeEndpoint } from '../../services/webhooks/endpoints.ts'
+import { openDelivering } from './delivering.ts'
 import {
   alert,
-  answerWith,
   append,
   type Data,
   erasureRecord,
   type Hook,
-  logged,
-  newDirectory,
-  openData,
   partitions,
-  removeDirectory,
   start,
-  startHook,
   testClockMs,
   topic,
 } from './fixture.ts'
 
 const dayMs = 86_400_000
-const directory = newDirectory()
-let data: Data
-let receiver: Hook
-const closing: (() => Promise<unknown>)[] = []
+const { data, hook, run } = await openDelivering()
+let receiver: Awaited<ReturnType<typeof hook>>
 
-before(async () => {
-  data = await openData(directory)
-})
-after(async () => {
-  await data.close()
-  removeDirectory(directory)
-})
 beforeEach(async () => {
-  for (const table of ['endpoints', 'deliveries'])
-    await data.store.command(`TRUNCATE TABLE ${table}`)
-  receiver = await startHook(answerWith(204))
-  closing.push(receiver.stop)
-  await addEndpoint(data.store, data.key, receiver.url, testClockMs)
-  logged.length = 0
-})
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
+  receiver = await hook()
 })
 
 type Insert = Data['store']['insert']
@@ -65,10 +43,7 @@ async function runUntil(dies: (table: string, row: DeliveryRow) => boolean): Pro
   await webhooks.stop()
 }
 
-async function run(clock = () => testClockMs): Promise<void> {
-  const webhooks = await start(data, { clock })
-  closing.push(webhooks.stop)
-}
+const late = () => testClockMs + 3 * dayMs
 
 const isAttempt = (table: string, { attempt }: DeliveryRow) => table === 'deliveries' && attempt > 0
 
@@ -95,16 +70,13 @@ test('who took the alert of a silence hears of the return, though who sent it di
 test('an attempt that nobody stored is made again, however late', async () => {
   await append(data.log, alert('ben'))
   await runUntil(isAttempt)
-  await run(() => testClockMs + 3 * dayMs)
+  await run({ clock: late })
   assert.equal(await statusOf('m-ben-fired'), 'delivered')
 })
 
 test('what an owner who stopped in order had not tried is void when the user returned, what was cut off is not', async () => {
-  const hanging = await startHook(() => {})
-  closing.push(hanging.stop)
-  for (const table of ['endpoints', 'deliveries'])
-    await data.store.command(`TRUNCATE TABLE ${table}`)
-  await addEndpoint(data.store, data.key, hanging.url, testClockMs)
+  await removeEndpoint(data.store, receiver.id, testClockMs)
+  const hanging = await hook(() => {})
   const webhooks = await start(data, { settings: { endpointMax: 1, stopTimeoutMs: 1 } })
   await append(data.log, alert('dan'))
   await hanging.saw('m-dan-fired')
@@ -120,7 +92,6 @@ test('what an owner who stopped in order had not tried is void when the user ret
 })
 
 test('nobody hears of the return from a silence that went stale, though who was to say so died', async () => {
-  const late = () => testClockMs + 3 * dayMs
   await append(data.log, alert('fay'))
   const webhooks = await start(data, { clock: late })
   assert.equal(await statusOf('m-fay-fired'), 'stale')
@@ -129,7 +100,7 @@ test('nobody hears of the return from a silence that went stale, though who was 
   await runUntil(
     (_, { message_id, next_at }) => message_id === 'm-fay-resolved' && next_at === null,
   )
-  await run(late)
+  await run({ clock: late })
   assert.equal(await statusOf('m-fay-resolved'), 'cancelled')
   assert.deepEqual(idsOf(receiver), [])
 })
