@@ -11,7 +11,7 @@ export interface Fault {
 
 export type Proof = Simulated | Tested
 
-/** Seeds whose plan has the fault; every checker but I7's looks at each run. */
+/** Seeds whose plan has the fault; every checker looks at each run. */
 export interface Simulated {
   readonly kind: 'simulated'
   /** What in the plans it is, in words. */

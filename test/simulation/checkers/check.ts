@@ -1,6 +1,6 @@
 /**
- * All checkers. Of I7 (bounded memory, queues and handles) only what a small run shows is among them; the rest is
- * measured on real processes.
+ * All checkers. Of I7 (bounded memory, queues and handles) the webhooks' requests under way are among them; the soak
+ * measures memory and open files of real processes.
  */
 import type { Evidence } from '../evidence.ts'
 import { checkAccounting } from './accounting.ts'
