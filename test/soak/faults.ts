@@ -187,6 +187,13 @@ export const soakFaults: readonly SoakFault[] = [
   receiver('closes connections', 'close'),
 ]
 
+/** Those whose name has these words. Throws where none has. */
+export function faultsNamed(words: string): SoakFault[] {
+  const named = soakFaults.filter(({ kind }) => kind.includes(words))
+  if (named.length === 0) throw new Error(`--only ${words}: no fault has this in its name.`)
+  return named
+}
+
 /** Which comes when: each once in an order of chance, then each once again in another. */
 export function* sequenceOf(
   faults: readonly SoakFault[],

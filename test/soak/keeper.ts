@@ -1,12 +1,12 @@
 /**
  * A service that is kept up as its keeper on a real machine would: whatever ends is started again. Ends that nobody
- * asked for are noted. Memory is read from the system (Linux), so that what died counts too.
+ * asked for are noted. Memory and open files are read all the time, so that what died counts too.
  */
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { every, steadyClock } from '../../services/base/time.ts'
 import { type Service, startService } from '../servers/services.ts'
+import { higherOf, noPeak, type Peak, peakOf } from './bounds.ts'
 
 const restartDelayMs = 500
 const lookIntervalMs = 500
@@ -27,8 +27,8 @@ export interface Kept {
   stop(): Promise<void>
   /** At once and for good. */
   end(): void
-  /** The highest that any of its processes had, in bytes. */
-  memoryPeakBytes(): number
+  /** The most that any of its processes had. */
+  peak(): Peak
   /** Ends that nobody asked for, as sentences. */
   readonly faults: readonly string[]
   /** Starts that ended before the service ran, as servers did not answer. */
@@ -45,7 +45,7 @@ export function keep(args: readonly string[], cwd: string): Kept {
   let isAskedToEnd = false
   let isStopping = false
   let startsInVain = 0
-  let memoryPeakBytes = 0
+  let peak = noPeak
 
   async function serve(): Promise<void> {
     for (;;) {
@@ -75,7 +75,7 @@ export function keep(args: readonly string[], cwd: string): Kept {
   }
 
   function look({ child }: Service): void {
-    memoryPeakBytes = Math.max(memoryPeakBytes, memoryPeakOf(child.pid!))
+    peak = higherOf(peak, peakOf(child.pid!))
   }
 
   async function leave(): Promise<void> {
@@ -100,7 +100,7 @@ export function keep(args: readonly string[], cwd: string): Kept {
     kind,
     faults,
     startsInVain: () => startsInVain,
-    memoryPeakBytes: () => memoryPeakBytes,
+    peak: () => peak,
     runs: () => running.promise,
     gone: () => ended.promise,
     signal(signal) {
@@ -121,14 +121,4 @@ export function keep(args: readonly string[], cwd: string): Kept {
 
 function lastOf(service: Service): string {
   return service.output().slice(-saidCharacters).trim()
-}
-
-/** 0 of a process that is gone, and where the system does not tell. */
-export function memoryPeakOf(pid: number): number {
-  try {
-    const [, kib] = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
-    return Number(kib ?? 0) * 1024
-  } catch {
-    return 0
-  }
 }

@@ -1,6 +1,7 @@
 /** What a soak found, as the table in docs/soak.md. */
 import { availableParallelism } from 'node:os'
 import type { Accounts } from '../proof/accounts.ts'
+import type { Peak } from './bounds.ts'
 
 /** One fault that struck. */
 export interface Struck {
@@ -29,7 +30,8 @@ export interface Report {
   readonly messages: number
   readonly repeated: number
   readonly unsent: number
-  readonly memoryPeakBytes: Readonly<Record<string, number>>
+  /** By kind of service. */
+  readonly peaks: Readonly<Record<string, Peak>>
   readonly startsInVain: number
   readonly violations: readonly string[]
 }
@@ -65,10 +67,11 @@ export function rowsOf(struck: readonly Struck[]): string[] {
 
 /** `date`: of the run, as 2026-11-21. */
 export function markdownOf(report: Report, date: string): string {
-  const { accounts, struck, topRate, memoryPeakBytes, violations } = report
-  const memory = Object.entries(memoryPeakBytes).map(
-    ([kind, bytes]) => `${kind} ${Math.round(bytes / 2 ** 20)}`,
-  )
+  const { accounts, struck, topRate, peaks, violations } = report
+  const most = (of: (peak: Peak) => number) =>
+    Object.entries(peaks)
+      .map(([kind, peak]) => `${kind} ${Math.round(of(peak))}`)
+      .join(', ')
   const rate =
     topRate === undefined ? `${report.rate} clicks/s` : `${report.rate} of ${topRate} clicks/s`
   const fates = Object.entries(accounts).map(([fate, count]) => `${count} ${fate}`)
@@ -86,7 +89,8 @@ export function markdownOf(report: Report, date: string): string {
     '|---|---|---|---|---|---|',
     ...rowsOf(struck),
     '',
-    `Peak memory of a process, MiB: ${memory.join(', ')}. ` +
+    `Peak memory of a process, MiB: ${most(({ memoryBytes }) => memoryBytes / 2 ** 20)}. ` +
+      `Most open files of a process: ${most(({ openFiles }) => openFiles)}. ` +
       `Starts in vain, as servers did not answer yet: ${report.startsInVain}.`,
   ].join('\n')
 }

@@ -14,8 +14,9 @@ import { steadyClock, wallClock } from '../../services/base/time.ts'
 import { seeded } from '../processor/shop.ts'
 import { clicksTopic, reached } from '../servers/compare.ts'
 import { checkBooks } from './books.ts'
+import { checkBounds, higherOf, noPeak, type Peak } from './bounds.ts'
 import { checkDeliveries } from './deliveries.ts'
-import { type SoakFault, sequenceOf, soakFaults } from './faults.ts'
+import { faultsNamed, type SoakFault, sequenceOf } from './faults.ts'
 import { aftermathOf, type LagWatch, watchLag } from './lag.ts'
 import { measureTopRate } from './measure-rate.ts'
 import { markdownOf, type Report, type Struck, withOutput } from './report.ts'
@@ -32,6 +33,7 @@ const { values } = parseArgs({
 })
 const durationMs = Number(values.minutes) * 60_000
 const seed = Number(values.seed)
+const chosen = faultsNamed(values.only)
 const periodMs = 20_000
 /** After the last fault everything has so long to come back. */
 const calmMs = 20_000
@@ -57,7 +59,6 @@ interface Blow {
 /** A fault each period until shortly before the end. */
 async function strikeAll(scene: SoakScene, violations: string[]): Promise<Blow[]> {
   const chance = seeded(seed)
-  const chosen = soakFaults.filter(({ kind }) => kind.includes(values.only))
   const sequence = sequenceOf(chosen, chance)
   const blows: Blow[] = []
   const lastAtMs = steadyClock() + durationMs - calmMs
@@ -139,19 +140,19 @@ async function soak(ground: Ground): Promise<Report> {
   for (const { kind, recoveredMs } of struck)
     if (recoveredMs === undefined) violations.push(`${kind}: nothing came back`)
   const ends = await endOf(scene, sender, violations)
-  const memoryPeakBytes: Record<string, number> = {}
-  for (const service of servicesOf(scene)) {
-    violations.push(...service.faults)
-    const { kind } = service
-    memoryPeakBytes[kind] = Math.max(memoryPeakBytes[kind] ?? 0, service.memoryPeakBytes())
+  const peaks: Record<string, Peak> = {}
+  for (const { kind, faults, peak } of servicesOf(scene)) {
+    violations.push(...faults)
+    peaks[kind] = higherOf(peaks[kind] ?? noPeak, peak())
   }
+  violations.push(...checkBounds(peaks))
   const startsInVain = servicesOf(scene).reduce((sum, service) => sum + service.startsInVain(), 0)
   return {
     ...{ minutes: Number(values.minutes), periodMs, seed, topRate, rate, struck },
     confirmed: sender.counts.confirmed,
     unconfirmed: sender.counts.unconfirmed,
     repeated: scene.receiver.counts.repeated,
-    ...{ memoryPeakBytes, startsInVain },
+    ...{ peaks, startsInVain },
     ...ends,
     violations,
   }

@@ -114,11 +114,14 @@ export async function prepareGround(brokers: Brokers): Promise<Ground> {
   }
 }
 
-/** Onto each partition, the settings and the rule of the soak. */
-export async function appendRule(log: KafkaLog): Promise<void> {
+/** Onto each partition, settings and a rule: those of the soak, where no others are given. */
+export async function appendRule(
+  log: KafkaLog,
+  given: { readonly settings: object; readonly rule: object } = { settings, rule },
+): Promise<void> {
   const records = [
-    encodeRecord({ kind: 'settings', revision: 1000, settings: JSON.stringify(settings) }),
-    encodeRecord({ kind: 'rule', revision: 1, rule: JSON.stringify(rule) }),
+    encodeRecord({ kind: 'settings', revision: 1000, settings: JSON.stringify(given.settings) }),
+    encodeRecord({ kind: 'rule', revision: 1, rule: JSON.stringify(given.rule) }),
   ].map(value => ({ key: null, value }))
   for (let partition = 0; partition < (await log.partitions(clicksTopic)); partition++)
     await log.append(clicksTopic, partition, records)

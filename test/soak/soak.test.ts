@@ -1,11 +1,16 @@
 /** What the soak makes of what it saw; the soak itself is a command (docs/soak.md). */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { seeded } from '../processor/shop.ts'
-import { sequenceOf, soakFaults } from './faults.ts'
+import { checkBounds, memoryBytesMax, openFilesMax, peakOf } from './bounds.ts'
+import { faultsNamed, sequenceOf, soakFaults } from './faults.ts'
 import { aftermathOf, type Sight } from './lag.ts'
 import { medianOf, rowsOf, withOutput } from './report.ts'
+
+/** A command that does not refuse begins brokers. */
+const refusalMsMax = 60_000
 
 const sights = (...lags: number[]): Sight[] => lags.map((lagMs, at) => ({ atMs: at * 1000, lagMs }))
 
@@ -37,6 +42,42 @@ test('a seed decides the order; each fault comes once before any comes again', (
   assert.notDeepEqual(first(7, count), first(8, count))
   assert.deepEqual(new Set(first(7, count)), new Set(soakFaults))
   assert.deepEqual(new Set(first(7, 2 * count).slice(count)), new Set(soakFaults))
+})
+
+test('faults are chosen by words of their names; where none has them the command refuses', () => {
+  const kinds = faultsNamed('way to ClickHouse').map(({ kind }) => kind)
+  assert.equal(kinds.length, 6)
+  for (const kind of kinds) assert.match(kind, /^way to ClickHouse: /)
+  const command = new URL('run.ts', import.meta.url).pathname
+  const args = [command, '--minutes', '0', '--only', 'nosuch']
+  const options = { encoding: 'utf8', timeout: refusalMsMax } as const
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, options)
+  assert.match(stderr, /--only nosuch: no fault has this in its name/)
+  assert.deepEqual([status, stdout], [1, ''])
+})
+
+test('a process beyond its memory or its open files breaks a promise, and one that nobody measured', () => {
+  const within = { memoryBytes: memoryBytesMax, openFiles: openFilesMax }
+  assert.deepEqual(checkBounds({ collector: within, processor: within }), [])
+  const large = { ...within, memoryBytes: memoryBytesMax + 1 }
+  const many = { ...within, openFiles: openFilesMax + 1 }
+  assert.deepEqual(checkBounds({ processor: large, collector: many, webhooks: within }), [
+    'a processor had 2049 MiB of memory; 2048 are the cap',
+    'a collector had 1001 open files; 1000 are the cap',
+  ])
+  const unknown = { memoryBytes: 0, openFiles: 0 }
+  assert.equal(checkBounds({ webhooks: unknown }).length, 2)
+})
+
+test('memory and open files are those that the system tells of a process', {
+  skip: process.platform !== 'linux' && 'only Linux has /proc',
+}, () => {
+  const before = peakOf(process.pid)
+  assert.ok(before.memoryBytes >= process.memoryUsage.rss() / 2, `${before.memoryBytes} bytes`)
+  const files = Array.from({ length: 20 }, () => openSync(import.meta.filename, 'r'))
+  const after = peakOf(process.pid)
+  for (const file of files) closeSync(file)
+  assert.equal(after.openFiles - before.openFiles, 20)
 })
 
 test('the table has one row for each kind; who never came back is the worst', () => {
