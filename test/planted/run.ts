@@ -106,6 +106,7 @@ const { values } = parseArgs({
 })
 const seeds = Number(values.seeds)
 const chosen = bugs.filter(bug => bug.name.includes(values.only ?? ''))
+if (chosen.length === 0) throw new Error(`--only ${values.only}: no bug has this in its name.`)
 /** The source as it was at the start: this takes long, and somebody may go on working. */
 const base = copyOf(root)
 const alive: string[] = []
