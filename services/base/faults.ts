@@ -1,4 +1,5 @@
 /** What is wrong now, part by part, since when, and what Ebb does about it: what a health check says. */
+import { EbbError } from './errors.ts'
 import { wallClock } from './time.ts'
 
 export interface Fault {
@@ -36,6 +37,13 @@ export function faultBook<Part>(clock: () => number = wallClock): FaultBook<Part
 /** What follows on what nobody can mend while Ebb runs. */
 export const untilRestart =
   'Ebb leaves nothing out: it goes on there only after a restart, and only if nothing is missing then.'
+
+/** What follows where a partition stands still. */
+export function nextWhereItStands(error: Error): string {
+  return error instanceof EbbError
+    ? untilRestart
+    : 'This is a bug in Ebb, and nothing is left out: the partition is begun anew with what is stored, a second later, then ever more rarely, once a minute at least.'
+}
 
 /** On one line. */
 export function faultText({ what, sinceMs, next }: Fault): string {

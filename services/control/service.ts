@@ -2,7 +2,7 @@
 import type { Logger } from 'pino'
 import { auditMeter } from '../audit/meter.ts'
 import { startAuditSchedule } from '../audit/schedule.ts'
-import { type FaultBook, faultBook, untilRestart } from '../base/faults.ts'
+import { type FaultBook, faultBook, nextWhereItStands } from '../base/faults.ts'
 import { createLogger } from '../base/logger.ts'
 import { createMetrics, type Metrics } from '../base/metrics.ts'
 import { after, random, steadyClock, wallClock } from '../base/time.ts'
@@ -169,9 +169,11 @@ async function runProcessor(setting: Setting): Promise<Running> {
     troubled: error => logger.warn({ err: error }, 'the next epoch waits; it is tried again'),
     failed(topic, partition, error) {
       const sentence = `What comes to ${topic} partition ${partition} is carried over no further`
-      stuck.tell(`${topic} ${partition}`, `${sentence}: ${error.message}`, untilRestart)
-      logger.error({ topic, partition, err: error }, `${sentence} until a restart`)
+      const next = nextWhereItStands(error)
+      stuck.tell(`${topic} ${partition}`, `${sentence}: ${error.message}`, next)
+      logger.error({ topic, partition, err: error, next }, sentence)
     },
+    carrying: (topic, partition) => stuck.end(`${topic} ${partition}`),
     ended(why) {
       if (!why) return stuck.end('sealed')
       if (!stuck.has('sealed')) logger.error({ err: why }, 'nothing more is folded')
@@ -227,8 +229,9 @@ async function foldEpoch(
       logger.warn({ partition, attempt, err: error }, 'a partition waits; it is tried again')
     },
     failed(partition, error) {
-      faults.tell(partition, `Partition ${partition} stands still: ${error.message}`, untilRestart)
-      logger.error({ partition, err: error }, 'a partition stands still until Ebb is restarted')
+      const next = nextWhereItStands(error)
+      faults.tell(partition, `Partition ${partition} stands still: ${error.message}`, next)
+      logger.error({ partition, err: error, next }, 'a partition stands still')
     },
     restoring: (partition, share) =>
       logger.info(`partition ${partition}: ${Math.floor(share * 100)} % of its state is read back`),

@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { EbbError } from '../base/errors.ts'
-import { type Fault, type FaultBook, faultBook, untilRestart } from '../base/faults.ts'
+import { type Fault, type FaultBook, faultBook, nextWhereItStands } from '../base/faults.ts'
 import type { Metrics } from '../base/metrics.ts'
 import { every, random, steadyClock, wallClock } from '../base/time.ts'
 import { openEmbeddedLog } from '../log/embedded.ts'
@@ -299,9 +299,10 @@ function watching(
       logger.warn({ partition, attempt, err: error }, 'a partition waits; it is tried again')
     },
     failed(partition, error) {
-      faults.tell(partition, `Partition ${partition} stands still: ${error.message}`, untilRestart)
-      logger.error({ partition, err: error }, 'a partition stands still until Ebb is restarted')
-      reach.failed(error)
+      const next = nextWhereItStands(error)
+      faults.tell(partition, `Partition ${partition} stands still: ${error.message}`, next)
+      logger.error({ partition, err: error, next }, 'a partition stands still')
+      reach.failed(partition, error)
     },
     restoring: (partition, share) =>
       logger.info(`partition ${partition}: ${Math.floor(share * 100)} % of its state is read back`),

@@ -36,12 +36,14 @@ export interface Bounds {
   readonly endOffset: number
 }
 
-/** What an owner may do while it works on a batch of one partition. */
+/** What an owner may do while it has a partition; each life of it has one. */
 export interface Lease {
   /** True from the moment the partition is no longer ours: stop, and write nothing further. */
   readonly lost: boolean
   /** Says that we are alive; to be called at least every few seconds of work. */
   beat(): Promise<void>
+  /** The owner cannot go on, as it found beside the records: as if `records` had thrown it. */
+  fail(error: unknown): void
   /** A hint for lag displays and nothing else: progress is kept with the data. */
   commit(nextOffset: number): Promise<void>
 }
@@ -55,7 +57,8 @@ export interface Owner {
   close(partition: number, lost: boolean): Promise<void>
   /**
    * The reader of this partition cannot go on: the log has nothing at its offset (see errors.ts), or the
-   * owner itself threw. Nothing follows, no close either; it stands still until restarted.
+   * owner itself threw. Behind an operating error nothing follows, no close either; it stands still until restarted.
+   * A bug (reopening.ts) was closed as lost before, if it was open, and `open` follows a little later.
    */
   failed(partition: number, error: Error): void
 }

@@ -1,10 +1,11 @@
 /**
  * One process owns all partitions of a local log. Per partition: open -> (records)* -> close, or failed at the
- * first error of the owner or the log, after which nothing follows for that partition.
+ * first error of the owner or the log, after which nothing follows for that partition; behind a bug it is opened anew.
  */
-import { nextTurn } from '../base/time.ts'
+import { nextTurn, pause } from '../base/time.ts'
 import type { Bell } from './bell.ts'
 import type { Lease, LogRecord, Owner, Ownership } from './log.ts'
+import { createReopening, isBug } from './reopening.ts'
 
 export interface OwnedPartition {
   readonly appended: Bell
@@ -12,18 +13,31 @@ export interface OwnedPartition {
   read(offset: number): LogRecord[]
 }
 
+interface Failure {
+  readonly error: Error
+  readonly offset: number | null
+}
+
 export function ownAll(partitions: readonly OwnedPartition[], owner: Owner): Ownership {
-  let stopping = false
+  const stopping = new AbortController()
   const turn = turnsOneByOne()
 
-  async function run(partition: number): Promise<void> {
+  /** Resolves to what ended it, and how far it had come; to nothing when it was closed in order. */
+  async function live(partition: number): Promise<Failure | undefined> {
     const { appended, read } = partitions[partition]!
-    const lease = leaseOf(turn)
+    let failure: { readonly error: unknown } | undefined
+    const fail = (error: unknown) => {
+      failure ??= { error }
+      appended.ring()
+    }
+    const lease = leaseOf(turn, fail)
+    let offset: number | null = null
     try {
-      let offset = await owner.open(partition)
+      offset = await owner.open(partition)
       while (true) {
         await turn()
-        if (stopping) break
+        if (failure) throw failure.error
+        if (stopping.signal.aborted) break
         const batch = read(offset)
         if (batch.length === 0) {
           await appended.next()
@@ -33,26 +47,47 @@ export function ownAll(partitions: readonly OwnedPartition[], owner: Owner): Own
         offset += batch.length
       }
       await owner.close(partition, false)
-    } catch (error) {
-      owner.failed(partition, error instanceof Error ? error : new Error(String(error)))
+      return undefined
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+      lease.lost = true
+      const isOpen = offset !== null && !stopping.signal.aborted
+      // What it throws now is told by what ended it.
+      if (isOpen && isBug(error)) await owner.close(partition, true).catch(() => undefined)
+      owner.failed(partition, error)
+      return { error, offset }
     } finally {
       lease.lost = true
+    }
+  }
+
+  async function run(partition: number): Promise<void> {
+    const reopening = createReopening()
+    while (!stopping.signal.aborted) {
+      const failure = await live(partition)
+      const delayMs = failure && reopening(failure.error, failure.offset)
+      if (delayMs === undefined) return
+      await pause(delayMs, stopping.signal)
     }
   }
 
   const running = Promise.all(partitions.map((_, partition) => run(partition)))
   return {
     async stop() {
-      stopping = true
+      stopping.abort()
       for (const { appended } of partitions) appended.ring()
       await running
     },
   }
 }
 
-function leaseOf(turn: () => Promise<void>): { -readonly [Key in keyof Lease]: Lease[Key] } {
+function leaseOf(
+  turn: () => Promise<void>,
+  fail: Lease['fail'],
+): { -readonly [Key in keyof Lease]: Lease[Key] } {
   return {
     lost: false,
+    fail,
     // Nobody waits for a sign of life here; but a long piece of work lets the rest of the process breathe.
     beat: turn,
     // Lag is read from the owner's own progress.

@@ -31,6 +31,8 @@ export interface Partition {
   finish(): Promise<void>
   /** Folds and flushes nothing further: the partition is another's. */
   drop(): void
+  /** As `drop`, for what failed beside the records: whoever brings them is told of it. */
+  fail(error: unknown): void
   /**
    * What it could go on from, when nothing of it runs any more; it does nothing further. Undefined when a
    * piece of its work failed, or was left in the middle of a record.
@@ -106,6 +108,10 @@ export function createPartition(
       }),
     drop() {
       dropped = true
+    },
+    fail(error) {
+      dropped = true
+      held?.fail(error)
     },
     async leave() {
       dropped = true

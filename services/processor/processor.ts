@@ -26,7 +26,7 @@ export interface ProcessorOptions {
   readonly previous?: PreviousEpoch | undefined
   /** Tells what waits: its state cannot be read, or its rows not be written; it is tried again. */
   readonly troubled: (partition: number, error: Error, attempt: number) => void
-  /** It stands still until a restart. */
+  /** It stands still: until a restart, or, where it was a bug of ours, until it is opened anew. */
   readonly failed: (partition: number, error: Error) => void
   /** Its state is being read back: a share, up to 1; told every few seconds. */
   readonly restoring?: (partition: number, share: number) => void
@@ -119,9 +119,8 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
     isDue: partition => partition.isDue(),
     flush: (partition, place) =>
       partition.flush(place).catch(error => {
-        partition.drop()
-        const { partition: number } = partition.place
-        if (!isLoss(error) && partitions.get(number) === partition) options.failed(number, error)
+        if (isLoss(error)) partition.drop()
+        else partition.fail(error)
       }),
   })
   const stopLooking = every(lookIntervalMs, () => {

@@ -24,7 +24,9 @@ export interface CarryOptions {
   readonly carried: (clicks: number) => void
   /** Log or tables take nothing for now; it is tried again. */
   readonly troubled: Persistence['troubled']
-  /** It stands still until a restart. */
+  /** What it carries over next is known, at first or after it failed. */
+  readonly opened?: (partition: number) => void
+  /** It stands still, for now or until a restart. */
   readonly failed: (partition: number, error: Error) => void
 }
 
@@ -34,7 +36,11 @@ export async function startCarrying(options: CarryOptions): Promise<Ownership> {
   const stopping = new AbortController()
   const persistence = { troubled, stopping: stopping.signal }
   const ownership = await log.own(from.topic, `${from.topic}.carrier`, {
-    open: partition => persist(persistence, () => readNextOffset(store, from, partition)),
+    async open(partition) {
+      const nextOffset = await persist(persistence, () => readNextOffset(store, from, partition))
+      options.opened?.(partition)
+      return nextOffset
+    },
     records: (partition, batch, lease) => carry(options, persistence, partition, batch, lease),
     close: async () => undefined,
     failed: options.failed,

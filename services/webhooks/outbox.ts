@@ -6,7 +6,7 @@
  * records get back their deliveries as stored, and each body is the log's own, the first one seen under its
  * id. While it catches up nothing is sent, since a later record may make an earlier one void.
  */
-import { type Fault, faultBook, untilRestart } from '../base/faults.ts'
+import { type Fault, faultBook, nextWhereItStands } from '../base/faults.ts'
 import { partitionOf } from '../base/slot.ts'
 import { decodeErasure } from '../log/codec.ts'
 import type { Lease, Log, LogRecord, Owner } from '../log/log.ts'
@@ -41,7 +41,7 @@ export interface Outbox {
   readonly counts: Readonly<Counts>
   /** Where each partition is read next. */
   positions(): ReadonlyMap<number, number>
-  /** Of partitions that are read no further, until a restart. */
+  /** Of partitions that are read no further. */
   faults(): Fault[]
   /** Whether another process has the partition by now, perhaps without our having heard of it. */
   isLost(partition: number): boolean
@@ -74,6 +74,8 @@ export function createOutbox(options: Options): Outbox {
     [...courier.ofAlert(alertId)].some(({ row }) => row.message_id === messageId)
 
   async function open(partition: number): Promise<number> {
+    // One that failed was not closed: what is left of it would pass for what is read now.
+    courier.forget(partition)
     const firstSights = createSights({ counts, logger, partition, isOpen })
     const place = { log, store, topic, partition }
     const reading = await persist(() => openReading(place, firstSights), options)
@@ -226,8 +228,9 @@ export function createOutbox(options: Options): Outbox {
 
   function failed(partition: number, error: Error): void {
     const what = `Alerts of partition ${partition} are read no further: ${error.message}`
-    faults.tell(partition, what, untilRestart)
-    logger.error({ err: error, partition }, 'Webhooks read no further alerts of a partition.')
+    const next = nextWhereItStands(error)
+    faults.tell(partition, what, next)
+    logger.error({ err: error, partition, next }, 'Webhooks read no further alerts of a partition.')
   }
 
   function ended(message: Message): void {

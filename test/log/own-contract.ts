@@ -1,6 +1,7 @@
 /** The part of the contract that is about owning partitions. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { EbbError } from '../../services/base/errors.ts'
 import { fails, type LogAdapter, opened, texts, timeout } from './fixture.ts'
 import { gate, recordingOwner } from './owners.ts'
 
@@ -66,13 +67,15 @@ export function ownContract(adapter: LogAdapter): void {
     await ownership.stop()
   })
 
-  test('an error in records stops that partition; the others go on', { timeout }, async context => {
+  test('an operating error in records stops that partition; the others go on', {
+    timeout,
+  }, async context => {
     const { log, topic } = await opened(context, adapter)
     const firsts = [
       await log.append(topic, 0, texts('bad')),
       await log.append(topic, 1, texts('a')),
     ]
-    const error = new Error('The owner broke.')
+    const error = new EbbError('topicMismatch', 'The owner refuses it.')
     const owner = recordingOwner({
       open: async p => firsts[p]!,
       records: async p => {
@@ -93,11 +96,96 @@ export function ownContract(adapter: LogAdapter): void {
     )
   })
 
-  test('an error in open stops that partition', { timeout }, async context => {
+  test('a bug in records: the partition is lost to its owner, who opens it anew; the others go on', {
+    timeout,
+  }, async context => {
+    const { log, topic } = await opened(context, adapter)
+    const firsts = [
+      await log.append(topic, 0, texts('bad', 'good')),
+      await log.append(topic, 1, texts('a')),
+    ]
+    const error = new TypeError('The owner broke.')
+    let isBroken = true
+    const closedAsLost: boolean[] = []
+    const owner = recordingOwner({
+      open: async p => firsts[p]!,
+      records: async p => {
+        if (p === 0 && isBroken) {
+          isBroken = false
+          throw error
+        }
+      },
+      close: async (_partition, lost) => void closedAsLost.push(lost),
+    })
+    const ownership = await log.own(topic, 'group', owner)
+    await owner.until(() => owner.errors.length === 1)
+    const [lease] = owner.leases
+    assert.equal(lease!.lost, true, 'before anybody is told')
+    await log.append(topic, 1, texts('b'))
+    await owner.until(() => owner.offsets(1).length === 2)
+    await owner.until(() => owner.offsets(0).length === 2)
+    assert.deepEqual(owner.offsets(0), from(firsts[0]!, 2))
+    assert.notEqual(owner.leases[0], lease)
+    await ownership.stop()
+    assert.deepEqual(owner.errors, [error])
+    const ofBroken = owner.happenings.filter(({ partition }) => partition === 0)
+    assert.deepEqual(
+      ofBroken.map(({ what }) => what),
+      ['open', 'close', 'failed', 'open', 'records', 'close'],
+    )
+    assert.deepEqual(closedAsLost, [true, false, false])
+  })
+
+  test('what an owner finds beside its records ends it as what they throw does', {
+    timeout,
+  }, async context => {
+    const { log, topic } = await opened(context, adapter)
+    const first = await log.append(topic, 0, texts('a'))
+    const error = new TypeError('The flush broke.')
+    const owner = recordingOwner({
+      open: async p => (p === 0 ? first : (await log.bounds(topic, p)).endOffset),
+    })
+    const ownership = await log.own(topic, 'group', owner)
+    await owner.until(() => owner.offsets(0).length === 1)
+    const [lease] = owner.leases
+    // Nothing more comes.
+    lease!.fail(error)
+    await owner.until(() => owner.offsets(0).length === 2)
+    assert.equal(lease!.lost, true)
+    await ownership.stop()
+    assert.deepEqual(owner.errors, [error])
+    assert.deepEqual(
+      owner.happenings.filter(({ partition }) => partition === 0).map(({ what }) => what),
+      ['open', 'records', 'close', 'failed', 'open', 'records', 'close'],
+    )
+  })
+
+  test('a bug in open is told, and open is asked again', { timeout }, async context => {
+    const { log, topic } = await opened(context, adapter)
+    const first = await log.append(topic, 0, texts('a'))
+    let isBroken = true
+    const owner = recordingOwner({
+      open: async p => {
+        if (p !== 0) return (await log.bounds(topic, p)).endOffset
+        if (!isBroken) return first
+        isBroken = false
+        throw new TypeError('The state is no state.')
+      },
+    })
+    const ownership = await log.own(topic, 'group', owner)
+    await owner.until(() => owner.offsets(0).length === 1)
+    await ownership.stop()
+    assert.deepEqual(
+      owner.happenings.filter(({ partition }) => partition === 0).map(({ what }) => what),
+      ['failed', 'open', 'records', 'close'],
+    )
+  })
+
+  test('an operating error in open stops that partition', { timeout }, async context => {
     const { log, topic } = await opened(context, adapter)
     const owner = recordingOwner({
       open: async p => {
-        if (p === 0) throw new Error('The state is gone.')
+        if (p === 0) throw new EbbError('topicMismatch', 'The state is gone.')
         return (await log.bounds(topic, p)).endOffset
       },
     })

@@ -18,7 +18,7 @@ export interface RecordingOwner extends Owner {
 interface Behaviour {
   readonly open?: (partition: number) => Promise<number>
   readonly records?: (partition: number, batch: readonly LogRecord[]) => Promise<void>
-  readonly close?: (partition: number) => Promise<void>
+  readonly close?: (partition: number, lost: boolean) => Promise<void>
 }
 
 export function recordingOwner({
@@ -60,8 +60,8 @@ export function recordingOwner({
       await records(partition, batch)
       happened({ what: 'records', partition, offsets: batch.map(record => record.offset) })
     },
-    async close(partition) {
-      await close(partition)
+    async close(partition, lost) {
+      await close(partition, lost)
       happened({ what: 'close', partition })
     },
     failed(partition, error) {

@@ -179,7 +179,7 @@ async function failBetweenSlices(log: Log, store: Store): Promise<void> {
     troubled() {},
   })
   const records = await log.read('clicks', 0, 0, 1 << 20)
-  const lease = { lost: false, async beat() {}, async commit() {} }
+  const lease = { lost: false, async beat() {}, fail() {}, async commit() {} }
   const taken = partition.take(records, lease)
   const finished = partition.finish()
   await assert.rejects(taken, /ClickHouse is away/)

@@ -43,7 +43,7 @@ test('a backlog of large clicks goes in several inserts', async t => {
     troubled() {},
     stopping: new AbortController().signal,
   })
-  const lease = { lost: false, async beat() {}, async commit() {} }
+  const lease = { lost: false, async beat() {}, fail() {}, async commit() {} }
   await partition.take(await log.read('clicks', 0, 0, 100 * mebibyte), lease)
   await partition.finish()
   assert.ok(sizes.length > 1)

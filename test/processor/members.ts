@@ -72,6 +72,7 @@ export async function startMember(log: Log, store: Store): Promise<Member> {
           return looks++ >= lostAfter
         },
         beat: async () => {},
+        fail: error => void failures.push(error as Error),
         commit: async () => {},
       }
       await records(partition, batch, lease)

@@ -4,11 +4,13 @@
  *   open -> (records)* -> close in order    given back, or stopped: what runs ends first, then the owner flushes
  *                      -> close as lost     at once, whatever the owner is doing
  *                      -> failed            at the first error of the owner or the log; nothing follows
+ *                      -> close as lost, failed   where that is a bug of ours
  */
 import type { Logger } from 'pino'
 import { EbbError } from '../../base/errors.ts'
 import { nextTurn, steadyClock } from '../../base/time.ts'
 import type { Lease, Owner } from '../log.ts'
+import { isBug } from '../reopening.ts'
 import { settled } from './deadline.ts'
 import type { Source } from './place.ts'
 import { toError } from './wire.ts'
@@ -24,6 +26,8 @@ export interface Held {
   readonly done: Promise<void>
   /** The offset after the last record that the owner has taken; null before it is open. */
   readonly handledOffset: number | null
+  /** What ended it, where nobody had it given back or lost. */
+  readonly failure: Error | undefined
   /** What the owner last told as the place to go on from. */
   readonly hint: number | undefined
   readonly source: Source | undefined
@@ -54,6 +58,7 @@ export function hold(options: HeldOptions): Held {
   let opened = false
   let lost = false
   let over = false
+  let found: { readonly error: unknown } | undefined
 
   const lease: Lease = {
     get lost() {
@@ -64,6 +69,10 @@ export function hold(options: HeldOptions): Held {
       if (lease.lost)
         throw new EbbError('partitionLost', `Partition ${partition} is no longer ours.`)
     },
+    fail(error) {
+      found ??= { error }
+      held.source?.stop()
+    },
     async commit(nextOffset) {
       held.hint = nextOffset
     },
@@ -73,6 +82,7 @@ export function hold(options: HeldOptions): Held {
     partition,
     ending: false,
     handledOffset: null as number | null,
+    failure: undefined as Error | undefined,
     hint: undefined as number | undefined,
     source: undefined as Source | undefined,
     movedAtMs: steadyClock(),
@@ -109,6 +119,7 @@ export function hold(options: HeldOptions): Held {
     if (held.ending) held.source.stop()
     for (;;) {
       const batch = await held.source.next()
+      if (found && !lost) throw found.error
       if (batch === null || lost) return
       await owner.records(partition, batch, lease)
       held.handledOffset = batch.at(-1)!.offset + 1
@@ -121,9 +132,11 @@ export function hold(options: HeldOptions): Held {
       await run()
       if (opened) await close()
     } catch (error) {
-      if (!lost) owner.failed(partition, toError(error))
-      else logger.debug({ partition, err: error }, 'The owner of a lost partition stopped.')
+      if (lost) logger.debug({ partition, err: error }, 'The owner of a lost partition stopped.')
+      else held.failure = toError(error)
+      if (held.failure && isBug(held.failure)) lost = true
       if (lost && opened) await close()
+      if (held.failure) owner.failed(partition, held.failure)
     } finally {
       over = true
       held.source?.stop()

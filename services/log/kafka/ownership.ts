@@ -1,8 +1,9 @@
 /** This process's share of a topic's partitions, as the group gives it. */
 import type { Logger } from 'pino'
 import { EbbError } from '../../base/errors.ts'
-import { every, steadyClock } from '../../base/time.ts'
+import { every, pause, steadyClock } from '../../base/time.ts'
 import type { Owner, Ownership } from '../log.ts'
+import { createReopening, type Reopening } from '../reopening.ts'
 import { type Feed, openFeed } from './feed.ts'
 import { type Held, hold } from './held.ts'
 import { startMembership } from './membership.ts'
@@ -55,7 +56,8 @@ export async function ownShare(options: OwnOptions): Promise<SharedOwnership> {
   const held = new Map<number, Held>()
   /** By partition: when nothing of its latest life here runs any more. */
   const lives = new Map<number, Promise<void>>()
-  let stopping = false
+  const reopenings = new Map<number, Reopening>()
+  const stopping = new AbortController()
 
   function take(partition: number): void {
     const life = hold({
@@ -72,6 +74,19 @@ export async function ownShare(options: OwnOptions): Promise<SharedOwnership> {
     })
     lives.set(partition, life.done)
     held.set(partition, life)
+    void life.done.then(() => reopen(life))
+  }
+
+  async function reopen(life: Held): Promise<void> {
+    const { partition, failure, handledOffset } = life
+    if (!failure) return
+    const reopening = reopenings.get(partition) ?? createReopening()
+    reopenings.set(partition, reopening)
+    const delayMs = reopening(failure, handledOffset)
+    if (delayMs === undefined) return
+    await pause(delayMs, stopping.signal)
+    // It may have been given away meanwhile, or given to us anew.
+    if (!stopping.signal.aborted && !life.ending && held.get(partition) === life) take(partition)
   }
 
   function loseAll(): void {
@@ -81,7 +96,7 @@ export async function ownShare(options: OwnOptions): Promise<SharedOwnership> {
   }
 
   async function shared(share: readonly number[], sizeNow: number | null): Promise<boolean> {
-    if (stopping) return false
+    if (stopping.signal.aborted) return false
     checkSize(sizeNow ?? partitions)
     for (const partition of share) {
       const life = held.get(partition)
@@ -155,7 +170,7 @@ export async function ownShare(options: OwnOptions): Promise<SharedOwnership> {
   })
 
   async function stop(): Promise<void> {
-    stopping = true
+    stopping.abort()
     await Promise.all([...held.values()].map(life => life.end()))
     stopWatching()
     await membership.stop()
