@@ -8,7 +8,8 @@
  * are counted over the whole run. A wait for nothing outside (a timer, a turn of the event loop) has none: the
  * world is then as at the call before or after it. Reads have only the second: dying before one differs in nothing.
  *
- * A call of a dead life is never answered; whether one under way still has its effect, and when, is chance.
+ * A call of a dead life is never answered; whether one under way still has its effect, and when, is chance. Where a bug
+ * of ours strikes, the caller throws instead of going on.
  */
 import type { Chance } from './chance.ts'
 import type { Death } from './plan.ts'
@@ -16,6 +17,9 @@ import type { Life, Scheduler } from './scheduler.ts'
 
 /** Something is wrong with the simulation itself: it ends the run. */
 export class SimulationError extends Error {}
+
+/** Thrown where no code of ours expects an error. */
+export class SimulatedBug extends TypeError {}
 
 /** What becomes of a call. */
 export interface Fate {
@@ -50,17 +54,20 @@ export function createCalls(options: {
   /** Numbers of the checkpoints at which whoever comes by dies, ascending. */
   readonly crashes: readonly number[]
   readonly deaths: readonly Death[]
+  readonly bugs: readonly Death[]
+  /** A bug strikes there. */
+  readonly breaks: (life: Life) => void
   readonly die: (life: Life, checkpoint: number) => void
 }): Calls {
-  const { scheduler, chance, crashes, deaths } = options
-  const seen = deaths.map(() => 0)
+  const { scheduler, chance, crashes, deaths, bugs } = options
+  const seen = new Map([...deaths, ...bugs].map(one => [one, 0]))
   let count = 0
   let crashed = 0
 
   /** False: the life has just ended here. */
   function passes(life: Life, label: string, answered: boolean): boolean {
     count++
-    const isMortal = answered && deaths.filter((death, at) => isHis(death, at, label)).length > 0
+    const isMortal = answered && deaths.filter(death => isHis(death, label)).length > 0
     if (crashes[crashed] === count) crashed++
     else if (!isMortal) return true
     scheduler.note(`checkpoint ${count}: ${life.name} dies at ${label}`)
@@ -68,8 +75,16 @@ export function createCalls(options: {
     return false
   }
 
-  function isHis({ call, nth }: Death, at: number, label: string): boolean {
-    return label.includes(call) && ++seen[at]! === nth
+  function isHis(death: Death, label: string): boolean {
+    if (!label.includes(death.call)) return false
+    const count = seen.get(death)! + 1
+    seen.set(death, count)
+    return count === death.nth
+  }
+
+  function isBroken(life: Life, label: string): boolean {
+    if (life.name.startsWith('collector')) return false
+    return bugs.filter(bug => isHis(bug, label)).length > 0
   }
 
   function later(effect: () => void, label: string, delayMs: number): void {
@@ -84,7 +99,10 @@ export function createCalls(options: {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>()
     const settle = (then: () => void) =>
       scheduler.plan(fate.answerMs, life, `${label} answered`, () => {
-        if (passes(life, label, true)) then()
+        if (!passes(life, label, true)) return
+        if (!isBroken(life, label)) return then()
+        options.breaks(life)
+        reject(new SimulatedBug(`a bug strikes ${life.name} behind ${label}`))
       })
     scheduler.plan(fate.delayMs, null, `${life.name} ${label}`, () => {
       if (!life.alive || !passes(life, label, false)) return orphan(effect, label)

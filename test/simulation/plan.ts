@@ -62,6 +62,8 @@ export type Fault = Window &
     | { readonly kind: 'endpoint'; readonly endpoint: number; readonly how: EndpointChange }
     | { readonly kind: 'answers'; readonly share: number }
     | { readonly kind: 'retention' }
+    /** Our own code throws behind the nth call of this kind, of a processor or webhooks. */
+    | ({ readonly kind: 'bug' } & Death)
     /** All stops, the tables are set back to what they were `forMs` before, and all starts again. */
     | { readonly kind: 'backup' }
   )
@@ -123,6 +125,16 @@ const mortal = [
   'to ebb.clicks',
   'post to',
 ] as const
+/** Where a bug of ours strikes: what partitions are written by. */
+const broken = [
+  'into clicks',
+  'into sessions',
+  'into user_days',
+  'into alerts',
+  'into users',
+  'into progress',
+  'to ebb.alerts',
+] as const
 const callFaults = ['refused', 'lost', 'late', 'twice', 'slow'] as const
 const endpointChanges = ['secret', 'secret', 'url', 'removed'] as const
 const receiverFaults = [
@@ -160,7 +172,7 @@ export function planOf(seed: number, changes: Changes = {}): Plan {
   }))
   return {
     ...size,
-    faults: [...faults, ...movesOf(seed, size)],
+    faults: [...faults, ...movesOf(seed, size), ...bugsOf(seed)],
     crashes: changes.crashes ?? [],
     deaths,
     damage: changes.damage ?? null,
@@ -228,6 +240,16 @@ function movesOf(seed: number, { partitions }: Size): Fault[] {
     }
   }
   return Array.from({ length: chance.pick([0, 0, 1, 2]) }, move)
+}
+
+/** As `movesOf`. */
+function bugsOf(seed: number): Fault[] {
+  const chance = chanceOf(seed, 'bugs')
+  const bug = (): Fault => {
+    const [call, nth] = [chance.pick(broken), chance.whole(1, 20)]
+    return { kind: 'bug', fromMs: 0, forMs: 0, call, nth }
+  }
+  return Array.from({ length: chance.pick([0, 0, 0, 1, 2]) }, bug)
 }
 
 export function servicesOf(size: Pick<Plan, 'collectors' | 'processors' | 'webhooks'>): string[] {

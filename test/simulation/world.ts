@@ -1,7 +1,7 @@
 /** One simulation from its seed to its end: builds the parts, lets time run, and hands over what it left. */
 import type { Logger } from 'pino'
 import { EbbError } from '../../services/base/errors.ts'
-import { type Calls, createCalls } from './calls.ts'
+import { type Calls, createCalls, SimulatedBug } from './calls.ts'
 import { chanceOf } from './chance.ts'
 import { answerQuery, openDeliveriesSql, risen } from './clickhouse/queries.ts'
 import { directStore, openStorePort } from './clickhouse/store-port.ts'
@@ -49,6 +49,11 @@ export async function simulate(
     chance: chance('calls'),
     crashes: plan.crashes,
     deaths: plan.deaths,
+    bugs: plan.faults.filter(fault => fault.kind === 'bug'),
+    breaks: life => {
+      scheduler.note(`a bug strikes ${life.name}`)
+      if (life.name.startsWith('webhooks')) evidence.disturbances++
+    },
     die: life => {
       if (life.name.startsWith('webhooks')) evidence.disturbances++
       supervisor.dies(life)
@@ -91,6 +96,8 @@ export async function simulate(
         wire: receivers.wireOf(life),
         newId: () => `made-${++ids}`,
         failed(partition, error) {
+          // It is opened anew by itself.
+          if (error instanceof SimulatedBug) return
           const leaving = supervisor.processes.some(one => one.life === life && one.leaving)
           // Who leaves does not wait for what does not answer: his partition is another's soon.
           if (leaving && error instanceof EbbError && error.retriable) return

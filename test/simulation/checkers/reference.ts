@@ -123,6 +123,6 @@ async function foldWhole(
     },
     stopping: new AbortController().signal,
   })
-  await whole.take(records, { lost: false, beat: async () => {}, commit: async () => {} })
+  await whole.take(records, { lost: false, async beat() {}, fail() {}, async commit() {} })
   await whole.finish()
 }
