@@ -3,6 +3,7 @@ import { Counter, Gauge, Histogram } from 'prom-client'
 import { durationBucketsSeconds, type Metrics, withinScrape } from '../base/metrics.ts'
 import type { Bounds } from '../log/log.ts'
 import type { DeliveryRow } from './deliveries.ts'
+import { isOfAttempt } from './verdict.ts'
 
 /** Is told of rows when they are stored. */
 export type DeliveryMeter = (rows: readonly DeliveryRow[]) => void
@@ -27,9 +28,7 @@ export function deliveryMeter({ registry }: Metrics): DeliveryMeter {
   return rows => {
     for (const row of rows) {
       changes.inc({ status: row.status })
-      // What was delivered stands above all versions; later ones of others say that no further attempt comes.
-      if (row.attempt > 0 && (row.version === 1 || row.status === 'delivered'))
-        durations.observe(row.duration_ms / 1000)
+      if (isOfAttempt(row)) durations.observe(row.duration_ms / 1000)
     }
   }
 }

@@ -26,6 +26,8 @@ export const endings = {
  * after the new owner has made the same attempt and was heard.
  */
 const deliveredVersion = 1_000
+/** Above what such a one writes as failed: nobody goes on with it. */
+const deadVersion = 500
 
 /** A delivery that was never tried: attempt 0. */
 export function freshRow(alert: AlertRecord, endpointId: string, nowMs: number): DeliveryRow {
@@ -80,7 +82,8 @@ export function attemptRow(
     version: 1,
   }
   if (isSuccess(answer)) return { ...row, status: 'delivered', version: deliveredVersion }
-  if (answer.code === 410) return { ...row, status: 'dead' }
+  const dead: DeliveryRow = { ...row, status: 'dead', version: deadVersion }
+  if (answer.code === 410) return dead
   const { scheduleMs, random } = options
   const delayMs = retryDelayMs({
     scheduleMs,
@@ -88,8 +91,13 @@ export function attemptRow(
     attempts: attempt,
     retryAfterMs: answer.retryAfterMs,
   })
-  if (delayMs === undefined) return { ...row, status: 'dead' }
+  if (delayMs === undefined) return dead
   return { ...row, status: 'failed', next_at: rowTime(options.endMs + delayMs) }
+}
+
+/** Whether it tells of an attempt, and not that no further one will come. */
+export function isOfAttempt({ attempt, version }: DeliveryRow): boolean {
+  return attempt > 0 && [1, deadVersion, deliveredVersion].includes(version)
 }
 
 /** Why nothing may be sent to it. */

@@ -1,13 +1,17 @@
 /** What an owner of before had tried, or had only stored, when he died: who was told of a silence hears of its end. */
 import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
+import { EbbError } from '../../services/base/errors.ts'
 import { partitionOf } from '../../services/base/slot.ts'
 import { encodeAlert } from '../../services/log/codec.ts'
+import type { Lease, Log, Owner } from '../../services/log/log.ts'
 import { type DeliveryRow, deliveriesOf } from '../../services/webhooks/deliveries.ts'
 import { removeEndpoint } from '../../services/webhooks/endpoints.ts'
+import { readProgress } from '../../services/webhooks/progress.ts'
 import { openDelivering } from './delivering.ts'
 import {
   alert,
+  answerWith,
   append,
   type Data,
   erasureRecord,
@@ -19,7 +23,7 @@ import {
 } from './fixture.ts'
 
 const dayMs = 86_400_000
-const { data, hook, run } = await openDelivering()
+const { data, hook, run, ends } = await openDelivering()
 let receiver: Awaited<ReturnType<typeof hook>>
 
 beforeEach(async () => {
@@ -118,4 +122,35 @@ test('what an owner who died while catching up had only stored is void when the 
   assert.equal(await statusOf('m-cid-resolved'), 'cancelled')
   assert.equal(await statusOf('m-cid-fired'), 'cancelled')
   assert.deepEqual(idsOf(receiver), [])
+})
+
+test('what is open goes on where a partition that failed comes back to the same process', async () => {
+  const partition = partitionOf('ida', partitions)
+  const refusing = await hook((response, nth) => answerWith(nth === 1 ? 500 : 204)(response))
+  let owner: Owner | undefined
+  const handed: Log = {
+    ...data.log,
+    async own(_topic, _group, its) {
+      owner = its
+      return { stop: async () => undefined }
+    },
+  }
+  const webhooks = await start({ ...data, log: handed }, { settings: { scheduleMs: [0, 60_000] } })
+  const { endOffset } = await data.log.bounds(topic, partition)
+  await append(data.log, alert('ida'))
+  const comes = async () => {
+    const offset = await owner!.open(partition)
+    const records = await data.log.read(topic, partition, offset, 1 << 20)
+    const lease: Lease = { lost: false, async beat() {}, fail() {}, async commit() {} }
+    await owner!.records(partition, records, lease)
+  }
+  await comes()
+  await ends('m-ida-fired', 'failed', refusing.id)
+  owner!.failed(partition, new EbbError('logRejected', 'The broker lets nobody read.'))
+  await comes()
+  assert.equal((await readProgress(data.store, topic, partition))!.nextOffset, endOffset)
+  await webhooks.stop()
+  await run({ clock: late, settings: { scheduleMs: [0, 60_000] } })
+  await ends('m-ida-fired', 'delivered', refusing.id)
+  assert.deepEqual(idsOf(refusing), ['m-ida-fired', 'm-ida-fired'])
 })

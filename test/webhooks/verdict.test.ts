@@ -45,6 +45,23 @@ test('an end without an attempt replaces the latest row', () => {
   )
 })
 
+test('what is dead stands, though another process would try again behind the same attempt', () => {
+  const times = {
+    scheduleMs: [0, 1000],
+    random: () => 0.5,
+    startMs: testClockMs,
+    endMs: testClockMs,
+  }
+  const answer = { error: '', durationMs: 7, retryAfterMs: undefined }
+  const failed = attemptRow(fresh, { ...answer, code: 500 }, times)
+  const gone = attemptRow(fresh, { ...answer, code: 410 }, times)
+  const last = attemptRow({ ...fresh, attempt: 1 }, { ...answer, code: 500 }, times)
+  const delivered = attemptRow(fresh, { ...answer, code: 200 }, times)
+  assert.deepEqual([failed.status, gone.status, last.status], ['failed', 'dead', 'dead'])
+  for (const dead of [gone, last])
+    assert.ok(dead.version > failed.version && dead.version < delivered.version)
+})
+
 test('what was delivered stands, though another process failed at the same attempt', () => {
   const times = {
     scheduleMs: [0, 1000],
