@@ -28,6 +28,13 @@ export async function readCutoffs(store: Store): Promise<Cutoffs | undefined> {
   return { high: Number(row.high), keep: Number(row.keep) }
 }
 
+async function readKept(store: Store): Promise<Cutoffs | undefined> {
+  const [row] = await store.query<{ value: string }>(
+    "SELECT value FROM controls WHERE kind = 'cutoffs' ORDER BY revision DESC LIMIT 1",
+  )
+  return row && (JSON.parse(row.value) as Cutoffs)
+}
+
 /** How long the clock must move before a project without cutoffs is asked again. */
 const firstTryMs = 3_600_000
 /** By the wall's clock: the question reads all users, and what refuses it may stay. */
@@ -43,16 +50,15 @@ export async function openCutoffsSchedule(
   store: Store,
   wallClock: () => number,
 ): Promise<CutoffsSchedule> {
-  const [row] = await store.query<{ value: string }>(
-    "SELECT value FROM controls WHERE kind = 'cutoffs' ORDER BY revision DESC LIMIT 1",
-  )
-  let held: Cutoffs | undefined = row ? (JSON.parse(row.value) as Cutoffs) : undefined
+  let held = await readKept(store)
   let askedMs = Number.NEGATIVE_INFINITY
   let asking = false
   let failedAtMs = Number.NEGATIVE_INFINITY
 
   async function ask(): Promise<boolean> {
     const cutoffs = await readCutoffs(store)
+    // Who had partition 0 meanwhile may have kept others.
+    held = await readKept(store)
     if (!cutoffs || (cutoffs.high === held?.high && cutoffs.keep === held.keep)) return false
     await keepControl(store, 'cutoffs', cutoffs, wallClock())
     held = cutoffs

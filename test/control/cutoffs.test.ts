@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EbbError } from '../../services/base/errors.ts'
-import { openCutoffsSchedule } from '../../services/control/cutoffs.ts'
+import { type Cutoffs, openCutoffsSchedule } from '../../services/control/cutoffs.ts'
+import { keepControl } from '../../services/control/project.ts'
 import { openMemoryLog } from '../../services/log/memory.ts'
 import type { Store } from '../../services/store/store.ts'
 import { foldAll, makeTopics } from '../processor/fold-all.ts'
@@ -48,4 +49,26 @@ test('a ClickHouse that refuses once is asked again, and cutoffs are kept once',
   assert.equal(asked.length, 2)
   const kept = await store.query("SELECT value FROM controls WHERE kind = 'cutoffs'")
   assert.deepEqual(kept, [{ value: '{"high":7,"keep":7}' }])
+})
+
+test('what another kept meanwhile is what an answer is compared with', async t => {
+  const store = await openMigrated(t)
+  const log = openMemoryLog({ clock: () => shopStartMs })
+  await makeTopics(log, 1)
+  const event = { userId: 'u', event: 'Order Completed', messageId: 'm', timestamp: shopStartMs }
+  const value = Buffer.from(JSON.stringify({ ...event, properties: { revenue: 7 } }))
+  await log.append('clicks', 0, [{ key: 'u', value }])
+  await foldAll(log, store)
+  const now: Cutoffs = { high: 7, keep: 7 }
+  await keepControl(store, 'cutoffs', now, 0)
+  const schedule = await openCutoffsSchedule(store, () => shopStartMs)
+  await keepControl(store, 'cutoffs', { high: 9, keep: 8 } satisfies Cutoffs, 1)
+  assert.equal(await schedule.flushed(shopStartMs), true)
+  const kept = await store.query<{ value: string }>(
+    "SELECT value FROM controls WHERE kind = 'cutoffs' ORDER BY revision",
+  )
+  assert.deepEqual(
+    kept.map(row => JSON.parse(row.value)),
+    [now, { high: 9, keep: 8 }, now],
+  )
 })
