@@ -175,9 +175,12 @@ export const faultsOfDelivery: readonly Fault[] = [
         group,
         'an event loop that stood longer than a session: the lease ends, the partition comes back',
       ),
+      tested(
+        'servers/processor-frozen.test.ts',
+        'a processor frozen in the middle of an insert wakes when another has taken over',
+      ),
     ],
-    missing:
-      'On a real Kafka the log adapter alone stands, for one short session: no processor with its tables, and no metric is looked at.',
+    missing: null,
   },
   {
     number: 42,
@@ -209,8 +212,12 @@ export const faultsOfDelivery: readonly Fault[] = [
         'beyond 64 MiB that wait, appends are refused at once; afterwards not',
         'a request that is never answered fails in time, whatever the library does',
       ),
+      tested(
+        'servers/kafka-away.test.ts',
+        'services that cannot see Kafka are not ready, and are again when they can; no confirmed click is lost',
+      ),
     ],
-    missing: 'The tests have stand-ins for the log: no collector is cut off from a real Kafka.',
+    missing: null,
   },
   {
     number: 44,

@@ -1,17 +1,21 @@
 /**
- * A processor stands still in the middle of an insert for so long that another takes over, and wakes (fault 15): what
- * it still writes changes nothing, and it takes its share again.
+ * A processor stands still in the middle of an insert for so long that another takes over, and wakes (faults 15 and 41):
+ * what it still writes changes nothing, it takes its share again, and a metric tells how long its event loop stood.
+ *
+ * $EBB_FAULT_MS: so long it stands, 40 s at most; those in a full run.
  */
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import { brokersForTest } from '../../infra/kafka/broker.ts'
 import { assertExact } from './compare.ts'
 import { insertsInto, startProxy } from './proxy.ts'
-import { beginScene, groupChanges, isWell, sceneMsMax, until } from './scene.ts'
+import { beginScene, faultMs, figure, groupChanges, isWell, sceneMsMax, until } from './scene.ts'
 
 const alertsMin = 300
 /** Of these it stands in an insert; what comes behind it is written late. */
 const tables = ['clicks', 'users', 'progress']
+const standingMs = Math.min(faultMs, 40_000)
 
 const brokers = await brokersForTest(1, { own: true })
 after(() => (typeof brokers === 'string' ? undefined : brokers.stop()))
@@ -36,13 +40,17 @@ else
       const poured = scene.pour((nth + 1) / (tables.length + 1))
       await inserting
       frozen.child.kill('SIGSTOP')
+      const stood = wait(standingMs)
       await poured
       // The other has all of it, once the group has given up waiting.
       await scene.folded()
       assert.ok(groupChanges(other) > changes[1]!, 'the other took over')
+      await stood
       frozen.child.kill('SIGCONT')
       await until(() => groupChanges(frozen) > changes[0]!)
       await isWell(frozen)
+      const lagSeconds = await figure(frozen, 'nodejs_eventloop_lag_max_seconds')
+      assert.ok(lagSeconds > (0.9 * standingMs) / 1_000, `${lagSeconds} s by its own metric`)
     }
     await scene.pour(1)
     await scene.folded()
