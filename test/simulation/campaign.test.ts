@@ -24,13 +24,13 @@ function killFirst(t: TestContext, deaths: number): void {
   t.after(() => unsubscribe('child_process', kill))
 }
 
-async function runCampaign(t: TestContext) {
+async function runCampaign(t: TestContext, workers = 1) {
   const folder = mkdtempSync(join(tmpdir(), 'ebb-campaign-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   const stateFile = join(folder, 'account.jsonl')
   const told: string[] = []
   const tell = (line: string) => void told.push(line)
-  const result = await campaign({ ...seeds, withCrashes: false, workers: 1, stateFile, tell })
+  const result = await campaign({ ...seeds, withCrashes: false, workers, stateFile, tell })
   const aborted = readEntries(stateFile).filter(entry => entry.aborted)
   return { result, told, aborted: aborted.map(({ seed }) => seed) }
 }
@@ -49,4 +49,9 @@ test('a seed on which two processes ended has failed, and the others are run', a
   assert.deepEqual(result, { runs: 3, violations: 1, failed: [1] })
   assert.deepEqual(aborted, [1])
   assert.match(told.join('\n'), /seed 1 again ended too; the seed counts as failed/)
+})
+
+test('seeds that nobody ran have failed', async t => {
+  const { result } = await runCampaign(t, 0)
+  assert.deepEqual(result, { runs: 0, violations: 3, failed: [1, 2, 3] })
 })

@@ -26,7 +26,10 @@ export interface CampaignOptions {
   readonly tell: (line: string) => void
 }
 
-/** Of the seeds that were asked for, whenever they were run; a run counts as one violation. `failed`: seeds. */
+/**
+ * Of the seeds that were asked for, whenever they were run; a run, or a seed that nobody ran, counts as one violation.
+ * `failed`: seeds.
+ */
 export interface CampaignResult {
   readonly runs: number
   readonly violations: number
@@ -60,7 +63,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
   const { runs, crashPoints, faults, violations, failed } = totalsOf(tally, first, last)
   const before = last - first + 1 - total
   tell(`${total} seeds were run now, ${before} before, by code ${kind.code};`)
-  tell(`${runs} runs, ${crashPoints} of them at crash points, with ${faults} faults`)
+  tell(`${runs} runs, ${crashPoints} of them at crash points and pairs, with ${faults} faults`)
   return { runs, violations, failed }
 }
 

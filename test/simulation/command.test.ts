@@ -62,7 +62,7 @@ test('many seeds: what was asked for and nothing else, run once', async t => {
   const first = await sim(...range)
   assert.deepEqual(first.lines, ['{"runs":4,"violations":0,"failed":[]}'])
   assert.equal(first.status, 0)
-  assert.match(first.stderr, /4 runs, 0 of them at crash points, with [1-9]\d* faults/)
+  assert.match(first.stderr, /4 runs, 0 of them at crash points and pairs, with [1-9]\d* faults/)
   assert.deepEqual(seedsIn(file).sort(), [1, 2, 3, 4])
   const again = await sim(...range)
   assert.deepEqual(again.lines, first.lines)
@@ -71,6 +71,14 @@ test('many seeds: what was asked for and nothing else, run once', async t => {
   const others = await sim('--seeds', '3..5', '--state', file)
   assert.deepEqual(others.lines, ['{"runs":3,"violations":0,"failed":[]}'])
   assert.match(others.stderr, /1 seeds were run now, 2 before/)
+})
+
+test('a campaign without a process to run it is refused', async t => {
+  const file = accountFile(t)
+  const { status, lines, stderr } = await sim('--seeds', '1..4', '--state', file, '--workers', '0')
+  assert.equal(status, 1)
+  assert.deepEqual(lines, [''])
+  assert.match(stderr, /--workers 0: no process would run a seed; give 1 or more/)
 })
 
 test('a campaign that is killed goes on with the seeds it had not done', async t => {

@@ -43,6 +43,12 @@ function wholeOf(text: string): number {
   throw new Error(`${text} is no whole number from 0 to 999999999.`)
 }
 
+function workersOf(text: string): number {
+  const workers = wholeOf(text)
+  if (workers === 0) throw new Error('--workers 0: no process would run a seed; give 1 or more.')
+  return workers
+}
+
 function askedPlan(): Plan {
   const crashes = values.crash === undefined ? [] : numbersOf(values.crash)
   if (values.plan !== undefined) {
@@ -98,7 +104,7 @@ async function runMany(range: string): Promise<boolean> {
     first,
     last,
     withCrashes: values.crashes ?? false,
-    workers: wholeOf(values.workers ?? '2'),
+    workers: workersOf(values.workers ?? '2'),
     stateFile: values.fresh ? null : values.state,
     tell: line => console.error(line),
   })

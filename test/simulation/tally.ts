@@ -6,7 +6,7 @@ import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } fr
 import { dirname } from 'node:path'
 import type { Scenario } from './outcome.ts'
 
-/** Of one seed: how often it was run, at how many crash points among them, and which of the runs failed. */
+/** Of one seed: how often it was run, at how many crash points and pairs among them, and which of the runs failed. */
 export interface SeedResult {
   readonly seed: number
   readonly runs: number
@@ -29,7 +29,7 @@ export type Entry = Kind & SeedResult
 /** By seed. */
 export type Tally = Map<number, SeedResult>
 
-/** Sums over a range of seeds; `failed`: seeds, ascending. */
+/** Sums over a range of seeds; `failed`: seeds, ascending, those that nobody ran among them: each is a violation. */
 export interface Totals {
   readonly runs: number
   readonly crashPoints: number
@@ -91,12 +91,11 @@ export function totalsOf(tally: Tally, first: number, last: number): Totals {
   const totals = { runs: 0, crashPoints: 0, faults: 0, violations: 0, failed: [] as number[] }
   for (let seed = first; seed <= last; seed++) {
     const result = tally.get(seed)
-    if (!result) continue
-    totals.runs += result.runs
-    totals.crashPoints += result.crashPoints
-    totals.faults += result.faults
-    totals.violations += result.failed.length
-    if (result.failed.length > 0) totals.failed.push(seed)
+    totals.runs += result?.runs ?? 0
+    totals.crashPoints += result?.crashPoints ?? 0
+    totals.faults += result?.faults ?? 0
+    totals.violations += result?.failed.length ?? 1
+    if (!isDone(tally, seed)) totals.failed.push(seed)
   }
   return totals
 }
