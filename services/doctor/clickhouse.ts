@@ -71,12 +71,15 @@ async function examineTables(store: Store): Promise<readonly Check[]> {
   )
   const faults = [
     ...parts.map(row =>
-      warn('tables', `${row.table} has ${row.parts} parts: merges do not keep up with inserts.`),
+      warn(
+        'tables',
+        `${row.table} has ${row.parts} parts: merges do not keep up with inserts; look at its disk and its load, and start no more processors until they do.`,
+      ),
     ),
     ...mutations.map(row =>
       wrong(
         'tables',
-        `A deletion in ${row.table} is not done for minutes (${row.reason || 'no reason is given'}): an erasure may be incomplete.`,
+        `A deletion in ${row.table} is not done for minutes (${row.reason || 'no reason is given'}): an erasure may be incomplete; see system.mutations, and mend the reason: ClickHouse then ends it by itself.`,
       ),
     ),
   ]

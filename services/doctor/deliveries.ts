@@ -3,11 +3,12 @@ import type { Log } from '../log/log.ts'
 import type { Store } from '../store/store.ts'
 import { latest } from '../webhooks/deliveries.ts'
 import { listEndpoints } from '../webhooks/endpoints.ts'
+import { findFault } from '../webhooks/log-fault.ts'
 import { readProgress } from '../webhooks/progress.ts'
 import { type Check, countText, orOk, partitionsText, warn, wrong } from './check.ts'
 
 export interface DeliverySource {
-  readonly log: Pick<Log, 'bounds' | 'partitions'>
+  readonly log: Pick<Log, 'bounds' | 'partitions' | 'read'>
   readonly store: Store
   readonly alertsTopic: string
   /** The project's clock, by which deliveries are due. */
@@ -66,24 +67,24 @@ export async function examineDeliveries({
   return orOk(faults, area, says)
 }
 
-/** Whether the webhooks read what stands on the log; nothing to say where they do, or nobody is to be told. */
+/** Whether the webhooks read what stands on the log, and can; nothing to say where they do, or nobody is to be told. */
 export async function examineAlerts(source: DeliverySource): Promise<readonly Check[]> {
   if ((await listEndpoints(source.store)).length === 0) return []
-  const unread = await readUnread(source)
-  if (unread.length === 0) return []
-  const where = `Alerts of ${partitionsText(unread)}`
-  const says = `${where} are not read by the webhooks: start the service, or see its /readyz.`
-  return [wrong(area, says)]
-}
-
-/** Partitions with alerts that stand on the log without deliveries. */
-async function readUnread({ log, store, alertsTopic }: DeliverySource) {
+  const { log, store, alertsTopic: topic } = source
+  const faults: Check[] = []
   const unread: number[] = []
-  const partitions = await log.partitions(alertsTopic)
+  const partitions = await log.partitions(topic)
   for (let partition = 0; partition < partitions; partition++) {
-    const progress = await readProgress(store, alertsTopic, partition)
-    const { startOffset, endOffset } = await log.bounds(alertsTopic, partition)
-    if ((progress?.seenOffset ?? startOffset) < endOffset) unread.push(partition)
+    const progress = await readProgress(store, topic, partition)
+    const fault = progress && (await findFault({ log, topic }, partition, progress))
+    const { startOffset, endOffset } = await log.bounds(topic, partition)
+    if (fault) faults.push(wrong(area, fault.message))
+    else if ((progress?.seenOffset ?? startOffset) < endOffset) unread.push(partition)
   }
-  return unread
+  if (unread.length > 0) {
+    const where = `Alerts of ${partitionsText(unread)}`
+    const says = `${where} are not read by the webhooks: start the service, or see its /readyz.`
+    faults.push(wrong(area, says))
+  }
+  return faults
 }

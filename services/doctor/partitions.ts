@@ -3,6 +3,7 @@ import { readBroadcasts } from '../control/project.ts'
 import { readRevisions } from '../control/standing.ts'
 import type { Bounds, Log } from '../log/log.ts'
 import type { PartitionState } from '../processor/fold/state.ts'
+import { findFault } from '../processor/log-fault.ts'
 import { readTime } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
 import {
@@ -33,6 +34,8 @@ interface Stand {
   readonly bounds: Bounds
   /** Undefined: nothing of it was folded yet. */
   readonly nextOffset: number | undefined
+  /** Of the record before it; empty when there is none. */
+  readonly lastHash: string
   readonly writtenMs: number
   readonly clockMs: number
   readonly held: string
@@ -58,12 +61,12 @@ export async function examinePartitions(source: PartitionSource): Promise<readon
 async function readStands(source: PartitionSource): Promise<Stand[]> {
   const { log, store, clicksTopic, partitions } = source
   const rows = await store.query<
-    Record<'partition' | 'next_offset' | 'held' | 'written_at', string> & {
+    Record<'partition' | 'next_offset' | 'last_hash' | 'held' | 'written_at', string> & {
       clock: string | null
       imports: PartitionState['imports']
     }
   >(
-    `SELECT partition, next_offset, clock, held, JSONExtractString(state, 'imports') AS imports, written_at
+    `SELECT partition, next_offset, last_hash, clock, held, JSONExtractString(state, 'imports') AS imports, written_at
      FROM progress FINAL WHERE topic = {topic:String}`,
     { topic: clicksTopic },
   )
@@ -75,6 +78,7 @@ async function readStands(source: PartitionSource): Promise<Stand[]> {
         partition,
         bounds: await log.bounds(clicksTopic, partition),
         nextOffset: row && Number(row.next_offset),
+        lastHash: row?.last_hash ?? '',
         writtenMs: row ? readTime(row.written_at) : Number.NEGATIVE_INFINITY,
         clockMs: row?.clock ? readTime(row.clock) : Number.NEGATIVE_INFINITY,
         held: row?.held ?? '',
@@ -89,33 +93,23 @@ function lagOf({ bounds, nextOffset = bounds.startOffset }: Stand): number {
 }
 
 async function positionFaults(stand: Stand, source: PartitionSource): Promise<Check[]> {
-  const { partition, bounds, nextOffset, writtenMs } = stand
-  const fault = (says: string) => [wrong(`partition ${partition}`, says)]
-  if (nextOffset === undefined && bounds.startOffset > 0)
-    return fault(
-      `Its first ${bounds.startOffset} records are gone, and the tables hold nothing of it: restore a backup of ClickHouse, or give ebb log begin and start the processors again.`,
-    )
-  if (nextOffset !== undefined && nextOffset < bounds.startOffset)
-    return fault(
-      `${bounds.startOffset - nextOffset} records were dropped from the log before they were folded: the processor stops here; see "Backup and restore" in docs/operators.md.`,
-    )
-  if (nextOffset !== undefined && nextOffset > bounds.endOffset)
-    return fault(
-      `The log ends at ${bounds.endOffset}, and the tables hold it up to ${nextOffset}: it was truncated, or made anew.`,
-    )
+  const { partition, nextOffset = 0, lastHash, writtenMs } = stand
+  const area = `partition ${partition}`
+  const place = { log: source.log, topic: source.clicksTopic }
+  const fault = await findFault(place, { partition }, { nextOffset, lastHash })
+  if (fault) return [wrong(area, fault.message)]
   const lag = lagOf(stand)
   // Nothing is to be folded before it came: a partition that was idle does not stand.
   const cameMs = lag > 0 ? await appendedMs(stand, source) : Number.NaN
   const idleMs = source.wallClock() - Math.max(writtenMs, cameMs)
   if (idleMs > standstillMs) {
-    const never = nextOffset === undefined ? ', nothing was ever folded' : ''
+    const never = stand.nextOffset === undefined ? ', nothing was ever folded' : ''
     const since = `for ${durationText(idleMs)}${never}`
-    return fault(
-      `It stands still with ${countText(lag, 'record')} not folded, ${since}: start a processor, or see /readyz of those that run.`,
-    )
+    const says = `It stands still with ${countText(lag, 'record')} not folded, ${since}: start a processor, or see /readyz of those that run.`
+    return [wrong(area, says)]
   }
   if (lag > lagRecordsMax)
-    return [warn(`partition ${partition}`, `${lag} records are not folded yet: start processors.`)]
+    return [warn(area, `${lag} records are not folded yet: start processors.`)]
   return []
 }
 

@@ -13,7 +13,7 @@ export interface LogPlace {
 
 /** Why one cannot go on from there: an error that says what is missing and what an operator can do. */
 export async function findFault(
-  { log, topic }: { readonly log: Log; readonly topic: string },
+  { log, topic }: { readonly log: Pick<Log, 'bounds' | 'read'>; readonly topic: string },
   { partition }: Pick<Place, 'partition'>,
   { nextOffset, lastHash }: LogPlace,
 ): Promise<EbbError | undefined> {

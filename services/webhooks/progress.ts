@@ -1,7 +1,5 @@
 /** How far the outbox has come on each partition of the alerts topic. */
 import { hash } from 'node:crypto'
-import { EbbError } from '../base/errors.ts'
-import type { Log } from '../log/log.ts'
 import { rowTime } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
 
@@ -70,22 +68,4 @@ export async function writeProgress(
 
 export function recordHash(value: Buffer | null): string {
   return hash('sha256', value ?? '').slice(0, 32)
-}
-
-/** Throws when the log is not the one that progress speaks of: it was truncated, or made anew. */
-export async function checkLog(
-  log: Log,
-  topic: string,
-  partition: number,
-  { seenOffset, seenHash }: Progress,
-): Promise<void> {
-  const { startOffset, endOffset } = await log.bounds(topic, partition)
-  const mismatch = (why: string) =>
-    new EbbError('topicMismatch', `Partition ${partition} of ${topic} ${why}.`)
-  if (seenOffset > endOffset)
-    throw mismatch(`ends at ${endOffset}, but webhooks have read to ${seenOffset}`)
-  if (seenHash === '' || seenOffset <= startOffset) return
-  const [last] = await log.read(topic, partition, seenOffset - 1, 1)
-  if (last && recordHash(last.value) !== seenHash)
-    throw mismatch(`holds another record at ${seenOffset - 1} than webhooks have read`)
 }

@@ -2,7 +2,8 @@
 import type { Lease, Log, LogRecord } from '../log/log.ts'
 import type { Store } from '../store/store.ts'
 import type { Delivery, Message } from './courier.ts'
-import { checkLog, type Progress, readProgress, recordHash } from './progress.ts'
+import { findFault } from './log-fault.ts'
+import { type Progress, readProgress, recordHash } from './progress.ts'
 import type { Sight } from './sights.ts'
 
 /** An owner begins so far above the one before, who may not know yet that he is none: what he still stores is older. */
@@ -14,7 +15,7 @@ export interface Reading {
   readonly catchUpTo: number
   /** Records that are gone, and of which it is not known whether they were ever sent. */
   readonly gone: number
-  /** Retention took records that had open deliveries. */
+  /** Retention took records that may have had open deliveries. */
   orphans: boolean
   /** The next record to be read; below `seen` it is read again. */
   position: number
@@ -43,18 +44,20 @@ export async function openReading(
 ): Promise<Reading> {
   const { log, store, topic, partition } = place
   const progress = await readProgress(store, topic, partition)
-  if (progress) await checkLog(log, topic, partition, progress)
+  const fault = progress && (await findFault(place, partition, progress))
+  if (fault) throw fault
   const { startOffset, endOffset } = await log.bounds(topic, partition)
   const seen = progress?.seenOffset ?? startOffset
   const next = progress?.nextOffset ?? startOffset
-  // Unseen records that are gone are the log's to complain of: only seen ones may be passed over.
+  // Unseen records that go from now on are the log's to complain of: only seen ones may be passed over.
   const position = Math.max(next, Math.min(startOffset, seen))
   return {
     partition,
     catchUpTo: endOffset,
     // They were for times that are past: what comes now must not wait for them.
     gone: progress ? 0 : startOffset,
-    orphans: next < position,
+    // Nor what is open of those, where somebody took them for lost (log-fault.ts).
+    orphans: progress ? next < position : startOffset > 0,
     position,
     seen,
     seenHash: progress?.seenHash ?? '',
