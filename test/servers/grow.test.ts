@@ -1,6 +1,7 @@
 /**
  * `ebb grow` on a real Kafka while a collector takes clicks and two processors fold them: nothing is lost or
- * counted twice, and what comes to the old topic behind its seals is carried over.
+ * counted twice, what comes to the old topic behind its seals is carried over, and every silence is told once, on
+ * whichever side of the growth it began.
  */
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -14,20 +15,49 @@ import { partitionOf } from '../../services/base/slot.ts'
 import { encodeRecord } from '../../services/log/codec.ts'
 import { openKafkaLog } from '../../services/log/kafka.ts'
 import { openServerStore } from '../../services/store/server.ts'
+import type { Store } from '../../services/store/store.ts'
 import { ebb, freePort } from '../control/ebb.ts'
+import { appendRule } from '../soak/scene.ts'
+import { alertBytes } from './compare.ts'
 import { startLoad } from './load.ts'
 import { startService } from './services.ts'
 
-const users = 100
+/** Each comes back after 1.25 s at the soonest, as the load waits 5 ms behind each click: that he was away is told. */
+const users = 1_000
+const settings = { gap: '500ms', disorder: '500ms', guards: 'off' }
+const rule = { id: 'away', when: { quiet_for: '500ms' } }
 const timeoutMs = 600_000
 const pollIntervalMs = 200
 /** Clicks that were acknowledged before the growth begins, and again after it ended. */
 const clicksMin = 300
+/** Alerts of the old epoch before the growth begins, and returns in the new one from silences of the old one. */
+const alertsMin = 50
 
 const brokers = await brokersForTest(1, { own: true })
 
 async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
   while (!(await isSo())) await wait(pollIntervalMs)
+}
+
+async function countClicks(store: Store) {
+  const [row] = await store.query<Record<string, string>>(
+    `SELECT countIf(verdict = 'accepted') AS accepted, uniqExactIf(event_id, verdict = 'accepted') AS ids,
+            countIf(epoch = 0) AS old, uniqExactIf(partition, epoch = 1) AS partitions, uniqExact(user_id) AS users,
+            countIf(startsWith(user_id, 'straggler') AND epoch = 1) AS stragglers FROM clicks FINAL`,
+  )
+  return row!
+}
+
+/** `across`: returns from silences of the old epoch; `last`: users of whose last click it was told that none followed. */
+async function countAlerts(store: Store) {
+  const [row] = await store.query<Record<string, string>>(
+    `SELECT count() AS told, uniqExact(user_id, rule_id, since, due, status) AS distinct,
+            countIf(epoch = 0 AND status = 'fired') AS old,
+            countIf(epoch = 1 AND status = 'resolved' AND since < (SELECT max(clock) FROM clicks WHERE epoch = 0)) AS across,
+            uniqExactIf(user_id, status = 'fired' AND (user_id, since) IN
+              (SELECT user_id, max(timestamp) FROM clicks FINAL GROUP BY user_id)) AS last FROM alerts FINAL`,
+  )
+  return row!
 }
 
 if (typeof brokers === 'string') test('growth on servers', { skip: brokers }, () => {})
@@ -59,9 +89,11 @@ else
       rmSync(cwd, { recursive: true, force: true })
     })
 
+    await appendRule(log, { settings, rule })
     const load = startLoad(door!, users)
     t.after(() => load.stop())
     await until(() => load.acknowledged.size > clicksMin)
+    await until(async () => Number((await countAlerts(store)).old) > alertsMin)
     const grown = await ebb(['grow', '16', ...servers], cwd)
     assert.equal(grown.status, 0, grown.stdout + grown.stderr)
     assert.match(grown.stdout, /16 partitions, in epoch 1/)
@@ -79,29 +111,32 @@ else
     }
     const before = load.acknowledged.size
     await until(() => load.acknowledged.size > before + clicksMin)
+    await until(async () => Number((await countAlerts(store)).across) > alertsMin)
     await load.stop()
 
     const expected = load.acknowledged.size + 2
-    const count = async () => {
-      const [row] = await store.query<Record<string, string>>(
-        `SELECT countIf(verdict = 'accepted') AS accepted, uniqExactIf(event_id, verdict = 'accepted') AS ids,
-                countIf(epoch = 0) AS old, uniqExactIf(partition, epoch = 1) AS partitions,
-                countIf(startsWith(user_id, 'straggler') AND epoch = 1) AS stragglers FROM clicks FINAL`,
-      )
-      return row!
-    }
-    await until(async () => Number((await count()).accepted) >= expected)
-    const { accepted, ids, old, partitions, stragglers } = await count()
+    await until(async () => Number((await countClicks(store)).accepted) >= expected)
+    const { accepted, ids, old, partitions, stragglers, ...clicks } = await countClicks(store)
     assert.deepEqual([Number(accepted), Number(ids)], [expected, expected])
     assert.ok(Number(old) > clicksMin, `${old} clicks were folded in the old epoch`)
     assert.equal(Number(partitions), 16)
     assert.equal(Number(stragglers), 2)
+    // Time goes on behind the last click: in the end everybody is away.
+    await until(async () => Number((await countAlerts(store)).last) >= Number(clicks.users))
+    const { told, distinct } = await countAlerts(store)
+    assert.equal(told, distinct)
+    const messages = await alertBytes(log)
+    assert.equal(messages.size, Number(told))
+    for (const [id, bodies] of messages) assert.equal(bodies.size, 1, `message ${id} has one body`)
+    t.diagnostic(`${expected} clicks, ${told} alerts`)
     const again = await ebb(['grow', '16', ...servers], cwd)
     assert.equal(again.status, 0, again.stderr)
 
     const audited = await ebb(['audit', ...servers], cwd)
     assert.equal(audited.status, 0, audited.stdout + audited.stderr)
-    assert.match(audited.stdout, /102 users +agree/)
+    assert.match(audited.stdout, new RegExp(`^ *${clicks.users} users +agree$`, 'm'))
+    // The pure fold of the logs of both epochs.
+    assert.match(audited.stdout, new RegExp(`^ *${told} alerts +agree$`, 'm'))
     for (const running of [...processors, collector])
       assert.equal(await running.stop('SIGTERM'), 0, running.output())
   })
