@@ -115,4 +115,25 @@ export const bugsOfWays: readonly Bug[] = [
     to: '',
     test: 'test/webhooks/returns.test.ts',
   },
+  {
+    name: 'what threw beside the records is told to nobody',
+    breaks: 'I6',
+    file: 'services/processor/processor.ts',
+    from: '        else partition.fail(error)\n',
+    to: '        else partition.drop()\n',
+  },
+  {
+    name: 'a partition that threw is not opened anew',
+    breaks: 'I6',
+    file: 'services/log/kafka/ownership.ts',
+    from: 'held.get(partition) === life) take(partition)',
+    to: 'held.get(partition) === life) return',
+  },
+  {
+    name: 'what threw goes on from memory',
+    breaks: 'I1 I2',
+    file: 'services/processor/partition.ts',
+    from: '      return failed || !whole ? undefined : folded\n',
+    to: '      return folded\n',
+  },
 ]
