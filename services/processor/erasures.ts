@@ -200,7 +200,16 @@ const risen: Readonly<Record<string, string>> = {
 
 /** Users with rows that their erasure takes, and up to where. */
 export function risenSql(table: string): string {
-  return `SELECT DISTINCT t.user_id AS user_id, e.epoch AS epoch, e.offset AS offset FROM ${table} AS t
+  return `SELECT DISTINCT t.user_id AS user_id, e.epoch AS epoch, e.offset AS offset ${risenFrom(table)}`
+}
+
+/** These columns of the rows that an erasure takes. Ends in its condition, which may go on. */
+export function risenRowsSql(table: string, columns: readonly string[]): string {
+  return `SELECT ${columns.map(name => `t.${name}`).join(', ')} ${risenFrom(table)}`
+}
+
+function risenFrom(table: string): string {
+  return `FROM ${table} AS t
     INNER JOIN (SELECT user_hash, epoch, offset, version FROM erasures FINAL) AS e
     ON e.user_hash = lower(hex(SHA256(t.user_id))) WHERE ${risen[table]}`
 }

@@ -1,7 +1,8 @@
 /** The records of a rebuild onto its topic, and through the fold into the tables beside. */
-import { assert, EbbError } from '../base/errors.ts'
+import { EbbError } from '../base/errors.ts'
 import { pause } from '../base/time.ts'
 import { readNextOffsets } from '../control/standing.ts'
+import type { Log, LogRecord, NewRecord } from '../log/log.ts'
 import { type ProcessorOptions, startProcessor } from '../processor/processor.ts'
 import { startCarrying } from './carry.ts'
 import type { Epoch } from './epochs.ts'
@@ -10,31 +11,130 @@ import type { Site } from './rebuild.ts'
 
 const retryDelayMs = 1_000
 const pollIntervalMs = 100
+/** The first one that is appended when the old epoch is sealed. */
+const endRound = 2
+/** Records at the end of a topic that are held against the history: an append has no more. */
+const comparedMax = 2_000
+const readBytesMax = 1024 * 1024
 
-/** Goes on behind what is there: nobody else appends to the topic yet. */
-export async function appendHistory(
-  { log, tables, tell, stopping }: Site,
-  { topic, partitions }: Epoch,
-): Promise<void> {
-  const counts = await countRecords(tables)
-  tell(`${counts.reduce((sum, count) => sum + count, 0)} records go to ${topic}.`)
+/**
+ * What stands in the history before the end, behind what is there: nobody else appends to the topic yet, so the number of
+ * a record is its offset. False where it is not: what was given up and sent again came in after all, later.
+ */
+export async function appendHistory(site: Site, { topic, partitions }: Epoch): Promise<boolean> {
+  const counts = await countRecords(site.tables, endRound)
+  tellCount(site, topic, counts)
   for (let partition = 0; partition < partitions; partition++)
-    for (;;) {
-      const { endOffset } = await log.bounds(topic, partition)
-      assert(endOffset <= (counts[partition] ?? 0), `${topic} holds nothing but the rebuild`)
-      try {
-        for await (const records of recordsOf(tables, partition, endOffset)) {
-          stopping.throwIfAborted()
-          await log.append(topic, partition, records)
-        }
-        break
-      } catch (error) {
-        // What was given up may be there or not: the log is asked where it ends.
-        if (!(error instanceof EbbError) || !error.retriable) throw error
-        tell(`${error.message} It is tried again.`)
-        await pause(retryDelayMs, stopping)
-      }
+    if (!(await retried(site, () => appendExactly(site, topic, partition)))) return false
+  return true
+}
+
+async function appendExactly(site: Site, topic: string, partition: number): Promise<boolean> {
+  const { log, tables, stopping } = site
+  // What was given up may be there or not: the log is asked where it ends, and with what.
+  let { endOffset: next } = await log.bounds(topic, partition)
+  const from = Math.max(0, next - comparedMax)
+  if ((await nextOf(site, topic, partition, from, next)) !== next) return false
+  for await (const records of recordsOf(tables, partition, next)) {
+    stopping.throwIfAborted()
+    if ((await log.append(topic, partition, records)) !== next) return false
+    next += records.length
+  }
+  return true
+}
+
+/** Whether the topic holds what `appendHistory` appends, and nothing else. */
+export async function isHistoryAlone(site: Site, epoch: Epoch): Promise<boolean> {
+  const counts = await countRecords(site.tables, endRound)
+  const ends = await endsOf(site, epoch)
+  return ends.every((end, partition) => end === (counts[partition] ?? 0))
+}
+
+/**
+ * The rest of the history. What came in a second time stays: the fold knows clicks by their ids, erasures by their place,
+ * and of what is said of a user the last counts. So nothing is passed over that is not there, record by record.
+ */
+export async function appendEnd(site: Site, { topic, partitions }: Epoch): Promise<void> {
+  const { log, tables, stopping } = site
+  const before = await countRecords(tables, endRound)
+  const counts = await countRecords(tables, endRound + 2)
+  tellCount(
+    site,
+    topic,
+    counts.map((count, partition) => count - (before[partition] ?? 0)),
+  )
+  const append = async (partition: number) => {
+    const { endOffset } = await log.bounds(topic, partition)
+    const next = await nextOf(site, topic, partition, before[partition] ?? 0, endOffset)
+    for await (const records of recordsOf(tables, partition, next)) {
+      stopping.throwIfAborted()
+      await log.append(topic, partition, records)
     }
+  }
+  for (let partition = 0; partition < partitions; partition++)
+    await retried(site, () => append(partition))
+}
+
+function tellCount({ tell }: Site, topic: string, counts: readonly number[]): void {
+  tell(`${counts.reduce((sum, count) => sum + count, 0)} records go to ${topic}.`)
+}
+
+async function retried<Result>(
+  { tell, stopping }: Site,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  for (;;)
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof EbbError) || !error.retriable) throw error
+      tell(`${error.message} It is tried again.`)
+      await pause(retryDelayMs, stopping)
+    }
+}
+
+/**
+ * The number of the first record of the history, from that number on, that does not stand on the topic from the offset
+ * of that number on; those before it stand there in their order. What stands between them counts for nothing.
+ */
+async function nextOf(
+  { log, tables }: Site,
+  topic: string,
+  partition: number,
+  from: number,
+  endOffset: number,
+): Promise<number> {
+  let next = from
+  if (from >= endOffset) return next
+  const stored = recordsOn(log, topic, partition, from, endOffset)
+  for await (const records of recordsOf(tables, partition, from))
+    for (const record of records) {
+      for (;;) {
+        const one = await stored.next()
+        if (one.done) return next
+        if (isSame(one.value, record)) break
+      }
+      next++
+    }
+  return next
+}
+
+async function* recordsOn(
+  log: Log,
+  topic: string,
+  partition: number,
+  from: number,
+  endOffset: number,
+): AsyncGenerator<LogRecord, void> {
+  for (let offset = from; offset < endOffset; )
+    for (const stored of await log.read(topic, partition, offset, readBytesMax)) {
+      yield stored
+      offset = stored.offset + 1
+    }
+}
+
+function isSame(stored: LogRecord, { key, value }: NewRecord): boolean {
+  return stored.key === key && stored.value !== null && value !== null && stored.value.equals(value)
 }
 
 /** Folds all that is on the new topic into the tables beside. */

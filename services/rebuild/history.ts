@@ -11,6 +11,7 @@ import { slotCount } from '../base/slot.ts'
 import { encodeRecord } from '../log/codec.ts'
 import type { NewRecord } from '../log/log.ts'
 import type { ClickType } from '../log/record.ts'
+import { risenRowsSql } from '../processor/erasures.ts'
 import { rowTime } from '../store/rows.ts'
 import type { Store } from '../store/store.ts'
 import type { Tables } from './shadow.ts'
@@ -92,6 +93,10 @@ export async function addIncoming(shadow: Store, clicks: readonly IncomingClick[
   await shadow.insert('incoming', rows)
 }
 
+/** Where the clicks of erased users stood that no sweep has deleted yet: in the new epoch none would. */
+const risenPlaces = (table: 'clicks' | 'rejects') =>
+  risenRowsSql(table, ['epoch', 'partition', 'offset'])
+
 /** About so many clicks are matched by one query. */
 const clicksAtOnce = 1_000_000
 
@@ -104,12 +109,14 @@ export async function takeIncoming({ store, shadow, present, next }: Tables): Pr
   for (let range = 0; range < ranges; range++) {
     const from = Math.floor((range * slotCount) / ranges)
     const to = Math.floor(((range + 1) * slotCount) / ranges)
-    await shadow.command(
+    await store.command(
       `INSERT INTO ${next}.history (partition, round, at, epoch, offset, record, user_id, event_id)
        SELECT partition, 1, at, ${fileEpoch}, offset, record, user_id, event_id
        FROM ${next}.incoming FINAL
        WHERE slot >= {from:UInt16} AND slot < {to:UInt16} AND (user_id, event_id) NOT IN
-         (SELECT user_id, event_id FROM ${present}.clicks WHERE slot >= {from:UInt16} AND slot < {to:UInt16})`,
+         (SELECT user_id, event_id FROM ${present}.clicks
+          WHERE slot >= {from:UInt16} AND slot < {to:UInt16} AND (epoch, partition, offset) NOT IN
+            (${risenPlaces('clicks')} AND t.slot >= {from:UInt16} AND t.slot < {to:UInt16}))`,
       { from, to },
     )
   }
@@ -154,7 +161,9 @@ export async function takeClicks(
     INSERT INTO ${next}.history (${columns})
     SELECT target, ${round}, ${at}, epoch, offset, clock, ${clickColumns} FROM (${from})`
   await store.command(
-    into(`SELECT ${place(clickColumns)} FROM ${present}.clicks FINAL WHERE ${condition}`),
+    into(`
+      SELECT ${place(clickColumns)} FROM ${present}.clicks FINAL
+      WHERE ${condition} AND (epoch, partition, offset) NOT IN (${risenPlaces('clicks')})`),
     params,
   )
   const others = clickColumns.replace('user_id, event_id, timestamp, ', '')
@@ -166,6 +175,7 @@ export async function takeClicks(
         SELECT epoch, partition, offset, clock, user_id, event_id, timestamp
         FROM ${present}.rejects FINAL
         WHERE source = 'log' AND kind IN ('late', 'aside') AND ${condition}
+          AND (epoch, partition, offset) NOT IN (${risenPlaces('rejects')})
           AND (epoch, partition, offset) NOT IN
             (SELECT epoch, partition, offset FROM ${present}.clicks FINAL WHERE verdict != 'accepted')
       ) AS r
@@ -177,7 +187,7 @@ export async function takeClicks(
   )
 }
 
-/** Erasures behind the points, each at its place, as records (round 2). */
+/** Erasures behind the points, each at its place, as records (round 2) of which a second copy is known. */
 export async function takeErasures(
   { store, shadow, present, next }: Tables,
   { epoch, points, partitions }: Taken,
@@ -191,16 +201,22 @@ export async function takeErasures(
        ON lower(hex(SHA256(h.user_id))) = e.user_hash`,
     { epoch, partitions, points: points.map(String) },
   )
-  const erased = rows.map(({ user_id, target, offset }) => ({
-    ...{ partition: Number(target), round: 2, at: 0, epoch, offset: Number(offset), user_id },
-    record: encodeRecord({ kind: 'erase', userId: user_id }).toString('base64'),
-  }))
+  const erased = rows.map(({ user_id: userId, target, offset: at }) => {
+    const offset = Number(at)
+    const erase = encodeRecord({ kind: 'carriedErase', userId, epoch, offset })
+    return {
+      ...{ partition: Number(target), round: 2, at: 0, epoch, offset, user_id: userId },
+      record: erase.toString('base64'),
+    }
+  })
   await shadow.insert('history', erased)
 }
 
-export async function countRecords({ shadow }: Tables): Promise<number[]> {
+/** By partition: how many there are in the rounds below that one. */
+export async function countRecords({ shadow }: Tables, below: number): Promise<number[]> {
   const rows = await shadow.query<{ partition: number; count: string }>(
-    'SELECT partition, count() AS count FROM history GROUP BY partition',
+    'SELECT partition, count() AS count FROM history WHERE round < {below:UInt8} GROUP BY partition',
+    { below },
   )
   const counts: number[] = []
   for (const { partition, count } of rows) counts[Number(partition)] = Number(count)

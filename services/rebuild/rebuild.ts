@@ -9,7 +9,13 @@ import { readNextOffsets } from '../control/standing.ts'
 import { encodeRecord } from '../log/codec.ts'
 import type { Log, TopicSettings } from '../log/log.ts'
 import type { Store } from '../store/store.ts'
-import { appendHistory, carryBehindSeals, foldHistory } from './append.ts'
+import {
+  appendEnd,
+  appendHistory,
+  carryBehindSeals,
+  foldHistory,
+  isHistoryAlone,
+} from './append.ts'
 import { sealEpoch } from './drain.ts'
 import { type Epoch, keepEpoch, makeTopic, refuseMoved, topicOf } from './epochs.ts'
 import {
@@ -155,9 +161,10 @@ const take: Readonly<Record<Exclude<Step, 'done' | 'given up'>, Take>> = {
   },
 
   async folding(site, present, rebuild) {
-    await appendHistory(site, rebuild)
+    if (!(await appendHistory(site, rebuild))) throw await givenUp(site, rebuild)
     await foldHistory(site, rebuild)
     await refuseHeld(site.tables.store, present)
+    if (!(await isHistoryAlone(site, rebuild))) throw await givenUp(site, rebuild)
     return { step: 'sealing' }
   },
 
@@ -181,11 +188,13 @@ const take: Readonly<Record<Exclude<Step, 'done' | 'given up'>, Take>> = {
   },
 
   async ending(site, _present, rebuild) {
-    await appendHistory(site, rebuild)
+    await appendEnd(site, rebuild)
     return { step: 'carrying' }
   },
 
-  async adopting({ tables, drain }, present) {
+  async adopting({ log, tables, drain }, present) {
+    // Retention may have taken those that were there, with all before them: then nothing would end it.
+    await sealEpoch(log, tables.store, present)
     await drain(present)
     // Those between the backup and the Seals.
     await copyErasures(tables)
@@ -219,6 +228,15 @@ function taken(topic: string): EbbError {
   return new EbbError(
     'badInput',
     `The topic ${topic} is there already, with records or another number of partitions: a growth or a rebuild left it that the tables know nothing of. It is left alone: give the command again, and it takes the next one.`,
+  )
+}
+
+/** A click twice in the history would be late the second time, and counted: its session may be over by then. */
+async function givenUp(site: Site, { topic }: Rebuild): Promise<EbbError> {
+  await giveUpRebuild(site)
+  return new EbbError(
+    'badInput',
+    `${topic} holds records of the rebuild twice: it took them without an answer, after they were sent again. So the rebuild is given up, and the project is as it was: begin it again, with its files where it had some, and it takes a new topic.`,
   )
 }
 

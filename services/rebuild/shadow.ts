@@ -100,12 +100,22 @@ export async function exchangeTables(
 
 /**
  * What was refused, from the old table into the new one: late clicks and those aside were judged again, and stand there.
+ * Without what an erasure takes, by either database: in the old table none is done any more. What was refused at the door
+ * has a time and no place.
  * Repeatable, and to be repeated: collectors wrote to the old table until the exchange, and a slow insert of theirs even after.
  */
 export async function copyRejects({ store, present, next }: Tables): Promise<void> {
+  const identity = 'source, epoch, partition, offset, `index`, user_id'
   await store.command(
     `INSERT INTO ${present}.rejects SELECT * FROM ${next}.rejects
-     WHERE source != 'log' OR kind NOT IN ('late', 'aside')`,
+     WHERE (source != 'log' OR kind NOT IN ('late', 'aside')) AND (${identity}) NOT IN (
+       SELECT ${identity} FROM ${next}.rejects AS t
+       INNER JOIN (
+         SELECT user_hash, max((epoch, offset)) AS place, max(erased_at) AS at
+         FROM (SELECT * FROM ${present}.erasures UNION ALL SELECT * FROM ${next}.erasures)
+         GROUP BY user_hash
+       ) AS e ON e.user_hash = lower(hex(SHA256(t.user_id)))
+       WHERE if(source = 'log', (t.epoch, t.offset) <= e.place, t.clock <= e.at))`,
   )
 }
 

@@ -1,6 +1,7 @@
 /** What the users' rows say that clicks alone do not, as records. */
 import { slotCount } from '../base/slot.ts'
 import { encodeRecord } from '../log/codec.ts'
+import { risenRowsSql } from '../processor/erasures.ts'
 import { hasStanding, standingJson } from '../processor/fold/standing.ts'
 import { restoreUser } from '../processor/fold/user-row.ts'
 import type { Store } from '../store/store.ts'
@@ -13,7 +14,12 @@ export interface StandingRecord {
 
 const usersAtOnce = 20_000
 
-/** In pieces, of partitions by that number of them, in the same order whenever nobody folds. */
+const inRange = 't.slot >= {from:UInt16} AND t.slot < {to:UInt16}'
+
+/**
+ * In pieces, of partitions by that number of them, in the same order whenever nobody folds. Rows of erased users that
+ * no sweep has deleted yet are left out.
+ */
 export async function* readStandings(
   store: Store,
   partitions: number,
@@ -22,8 +28,10 @@ export async function* readStandings(
   const ranges = Math.min(slotCount, Math.ceil(Number(row!.users) / usersAtOnce) || 1)
   for (let range = 0; range < ranges; range++) {
     const rows = await store.query<{ slot: number; user_id: string; state: string }>(
-      `SELECT slot, user_id, state FROM users FINAL
-       WHERE slot >= {from:UInt16} AND slot < {to:UInt16} ORDER BY slot, user_id`,
+      `SELECT slot, user_id, state FROM users AS t FINAL
+       WHERE ${inRange} AND (user_id, version) NOT IN
+         (${risenRowsSql('users', ['user_id', 'version'])} AND ${inRange})
+       ORDER BY slot, user_id`,
       {
         from: Math.floor((range * slotCount) / ranges),
         to: Math.floor(((range + 1) * slotCount) / ranges),

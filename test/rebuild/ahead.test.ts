@@ -9,6 +9,7 @@ import { openMemoryLog } from '../../services/log/memory.ts'
 import { findAhead, whyEnded } from '../../services/rebuild/ahead.ts'
 import { drainEpoch } from '../../services/rebuild/drain.ts'
 import { beginEpoch, makeTopic, readEpochs } from '../../services/rebuild/epochs.ts'
+import { acceptLosses } from '../../services/rebuild/losses.ts'
 import { openPresent, type Present } from '../../services/rebuild/present.ts'
 import { beginRebuild, continueRebuild, giveUpRebuild } from '../../services/rebuild/rebuild.ts'
 import { shopLog, shopRules } from '../processor/shop.ts'
@@ -199,6 +200,34 @@ describe('of a rebuild', () => {
     assert.deepEqual(await all(project), whole)
     assert.deepEqual(await ranks(), ranked)
     await auditFindsNothing(project, second)
+  })
+
+  test('whose seals retention took: the old epoch ends behind what an operator gave up', async () => {
+    const { project, first } = await begin('ebb_unsealable')
+    const second = await rebuild(project, first)
+    await foldOn(project, second, 2, 4)
+    const [whole, epochs] = [await seen(project), await readEpochs(project.store)]
+    const { log } = project
+    await log.ensure('clicks', { ...kept, partitions, retentionMs: -1 })
+    await log.retain()
+    const fresh = { ...(await open('ebb_unsealed_fresh')), log, nowMs: project.nowMs }
+    await keepRules(fresh, shopRules)
+    await assert.rejects(foldAll(fresh, first), { code: 'offsetGone' })
+    const loss = { log, store: fresh.store, project: 'default', newest: first }
+    await acceptLosses(
+      loss,
+      () => project.nowMs,
+      () => undefined,
+    )
+    const calls = callsOf(fresh)
+    assert.equal(await calls.beginRebuild({ files: false }), false)
+    const folding = await startFolding(fresh, first)
+    await calls.rebuild().finally(() => folding.stop())
+    assert.deepEqual(await present(fresh, partitions), second)
+    assert.deepEqual(await readEpochs(fresh.store), epochs)
+    await foldAll(fresh, second)
+    assert.ok(whole.clicks!.length > 1_000, `${whole.clicks!.length} clicks`)
+    assert.deepEqual((await seen(fresh)).clicks, whole.clicks)
   })
 
   test('is told by any of its partitions, though no user of its history is in the first', async () => {
