@@ -5,6 +5,12 @@ const webhooks = 'webhooks/webhooks.test.ts'
 const endpointChanges = 'webhooks/endpoint-changes.test.ts'
 const deliver = 'webhooks/deliver.test.ts'
 const group = 'log/kafka-group.test.ts'
+const commands = 'servers/commands.test.ts'
+/** What the other tests of its file go on from. */
+const beginsProject = [
+  'without a processor a rule is kept and on every log, and the command says what it waits for',
+  'an import waits for the fold and says what it said of the clicks',
+] as const
 const receiver = (...hows: readonly string[]) =>
   withFault(
     `receiver: ${hows.join(', ')}`,
@@ -249,7 +255,9 @@ export const faultsOfDelivery: readonly Fault[] = [
         'a click right behind an erasure is kept, one right before it is not',
       ),
       tested(
-        'servers/commands.test.ts',
+        commands,
+        ...beginsProject,
+        'an endpoint that is added while webhooks run gets the next alert, signed with the secret told',
         'an erasure goes from the command through the processor to the webhooks',
       ),
     ],
@@ -262,7 +270,8 @@ export const faultsOfDelivery: readonly Fault[] = [
     proofs: [
       simulated('operators change rules', ({ processors }) => processors > 1),
       tested(
-        'servers/commands.test.ts',
+        commands,
+        ...beginsProject,
         'rules are listed, changed, tested and removed; a typo changes nothing',
       ),
     ],

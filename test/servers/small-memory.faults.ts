@@ -17,6 +17,8 @@ import { beginScene, isWell, partitions, sceneMsMax, until } from './scene.ts'
 import { startService } from './services.ts'
 
 const backlog = Number(process.env.EBB_BACKLOG ?? 60_000)
+/** As many visitors as make so many are on the site. */
+const clicksPerSecond = 2_000
 const enoughBytes = 512 * 2 ** 20
 /** So much is folded before the first one's memory is taken away. */
 const foldedMin = backlog / 20
@@ -36,7 +38,9 @@ else
   }, async t => {
     const scene = await beginScene(t, brokers.addresses, { clicks: 0 })
     await appendRule(scene.log)
-    await createTraffic(scene.log, partitions).fill(backlog)
+    const traffic = createTraffic(scene.log, partitions)
+    traffic.setVisitorsFor(clicksPerSecond)
+    await traffic.fill(backlog)
     group!.limit(enoughBytes)
 
     const first = group!.within(() => startService(['processor', ...scene.servers], scene.cwd))
