@@ -129,6 +129,7 @@ export const faultsOfKafka: readonly Fault[] = [
       tested(
         'servers/doctor.test.ts',
         beginsProject,
+        'clocks that differ, and time that stands still',
         'records that are gone unfolded, and a topic with the wrong settings',
       ),
     ],
