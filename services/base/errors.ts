@@ -1,7 +1,7 @@
 /**
  * Operating errors: what can go wrong outside Ebb. Each has a code, a sentence for a person, and what
- * happens next. A bug is not one of these: what it strikes begins anew with what is stored,
- * a partition (log/reopening.ts) or the process.
+ * happens next. A bug is not one of these: what it strikes begins anew with what is stored, a partition by itself
+ * (log/reopening.ts), whatever else with the process.
  */
 
 /** `next` stands behind the message where a command ends with it: what a service does next it says itself. */

@@ -42,7 +42,7 @@ export const untilRestart =
 export function nextWhereItStands(error: Error): string {
   return error instanceof EbbError
     ? untilRestart
-    : 'This is a bug in Ebb, and nothing is left out: the partition is begun anew with what is stored, a second later, then ever more rarely, once a minute at least.'
+    : 'This is a bug in Ebb, and nothing is left out: the partition is begun anew with what is stored, a second later, and more rarely each time that it comes no further, once a minute at least.'
 }
 
 /** On one line. */

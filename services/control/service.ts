@@ -173,7 +173,7 @@ async function runProcessor(setting: Setting): Promise<Running> {
       stuck.tell(`${topic} ${partition}`, `${sentence}: ${error.message}`, next)
       logger.error({ topic, partition, err: error, next }, sentence)
     },
-    carrying: (topic, partition) => stuck.end(`${topic} ${partition}`),
+    well: (topic, partition) => stuck.end(`${topic} ${partition}`),
     ended(why) {
       if (!why) return stuck.end('sealed')
       if (!stuck.has('sealed')) logger.error({ err: why }, 'nothing more is folded')

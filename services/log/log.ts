@@ -58,7 +58,8 @@ export interface Owner {
   /**
    * The reader of this partition cannot go on: the log has nothing at its offset (see errors.ts), or the
    * owner itself threw. Behind an operating error nothing follows, no close either; it stands still until restarted.
-   * A bug (reopening.ts) was closed as lost before, if it was open, and `open` follows a little later.
+   * A bug (reopening.ts) was closed as lost before, if it was open; `open` follows a little later, or, where another has
+   * the partition by then, `close` as lost once more.
    */
   failed(partition: number, error: Error): void
 }

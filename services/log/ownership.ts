@@ -15,14 +15,15 @@ export interface OwnedPartition {
 
 interface Failure {
   readonly error: Error
-  readonly offset: number | null
+  /** Where the owner wanted to begin; null where it did not open. */
+  readonly openedOffset: number | null
 }
 
 export function ownAll(partitions: readonly OwnedPartition[], owner: Owner): Ownership {
   const stopping = new AbortController()
   const turn = turnsOneByOne()
 
-  /** Resolves to what ended it, and how far it had come; to nothing when it was closed in order. */
+  /** Resolves to what ended it; to nothing when it was closed in order. */
   async function live(partition: number): Promise<Failure | undefined> {
     const { appended, read } = partitions[partition]!
     let failure: { readonly error: unknown } | undefined
@@ -31,9 +32,10 @@ export function ownAll(partitions: readonly OwnedPartition[], owner: Owner): Own
       appended.ring()
     }
     const lease = leaseOf(turn, fail)
-    let offset: number | null = null
+    let openedOffset: number | null = null
     try {
-      offset = await owner.open(partition)
+      openedOffset = await owner.open(partition)
+      let offset = openedOffset
       while (true) {
         await turn()
         if (failure) throw failure.error
@@ -51,11 +53,11 @@ export function ownAll(partitions: readonly OwnedPartition[], owner: Owner): Own
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error(String(thrown))
       lease.lost = true
-      const isOpen = offset !== null && !stopping.signal.aborted
+      const isOpen = openedOffset !== null && !stopping.signal.aborted
       // What it throws now is told by what ended it.
       if (isOpen && isBug(error)) await owner.close(partition, true).catch(() => undefined)
       owner.failed(partition, error)
-      return { error, offset }
+      return { error, openedOffset }
     } finally {
       lease.lost = true
     }
@@ -65,7 +67,7 @@ export function ownAll(partitions: readonly OwnedPartition[], owner: Owner): Own
     const reopening = createReopening()
     while (!stopping.signal.aborted) {
       const failure = await live(partition)
-      const delayMs = failure && reopening(failure.error, failure.offset)
+      const delayMs = failure && reopening(failure.error, failure.openedOffset)
       if (delayMs === undefined) return
       await pause(delayMs, stopping.signal)
     }

@@ -8,18 +8,21 @@ import { EbbError } from '../base/errors.ts'
 const delayMsMin = 1_000
 const delayMsMax = 60_000
 
-/** When a partition is opened again whose reader threw: ms from now, or undefined for not before a restart. */
-export type Reopening = (error: Error, handledOffset: number | null) => number | undefined
+/**
+ * When a partition is opened again whose reader threw: ms from now, or undefined for not before a restart. `openedOffset`:
+ * where that life began, null where it did not come so far.
+ */
+export type Reopening = (error: Error, openedOffset: number | null) => number | undefined
 
-/** Of one partition, over all its lives here: longer each time that it comes no further than before. */
+/** Of one partition, over all its lives here: longer each time that one begins no further than those before. */
 export function createReopening(): Reopening {
   let farthestOffset = -1
   let delayMs = delayMsMin / 2
-  return (error, handledOffset) => {
+  return (error, openedOffset) => {
     if (!isBug(error)) return undefined
-    const isFurther = handledOffset !== null && handledOffset > farthestOffset
+    const isFurther = openedOffset !== null && openedOffset > farthestOffset
     delayMs = isFurther ? delayMsMin : Math.min(2 * delayMs, delayMsMax)
-    if (isFurther) farthestOffset = handledOffset
+    if (isFurther) farthestOffset = openedOffset
     return delayMs
   }
 }

@@ -52,6 +52,7 @@ export function createPartition(
   /** All of the records before nextOffset is in the state, and nothing of those behind it. */
   let whole = true
   let dropped = false
+  let failure: { readonly error: unknown } | undefined
   /** Under which its records came; undefined before the first of them. */
   let held: Lease | undefined
 
@@ -71,6 +72,8 @@ export function createPartition(
 
   const take = async (batch: readonly LogRecord[], lease: Lease) => {
     held = lease
+    // Found before there was a lease to tell it by.
+    if (failure) throw failure.error
     for (const stored of batch) {
       // What stands behind the Seal of an epoch is carried over to the next one, not folded here.
       if (lease.lost || dropped || state.sealed) return
@@ -111,6 +114,7 @@ export function createPartition(
     },
     fail(error) {
       dropped = true
+      failure = { error }
       held?.fail(error)
     },
     async leave() {

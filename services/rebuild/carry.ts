@@ -24,8 +24,8 @@ export interface CarryOptions {
   readonly carried: (clicks: number) => void
   /** Log or tables take nothing for now; it is tried again. */
   readonly troubled: Persistence['troubled']
-  /** What it carries over next is known, at first or after it failed. */
-  readonly opened?: (partition: number) => void
+  /** It does not stand still here: it is carried over, or another's. */
+  readonly well?: (partition: number) => void
   /** It stands still, for now or until a restart. */
   readonly failed: (partition: number, error: Error) => void
 }
@@ -38,11 +38,11 @@ export async function startCarrying(options: CarryOptions): Promise<Ownership> {
   const ownership = await log.own(from.topic, `${from.topic}.carrier`, {
     async open(partition) {
       const nextOffset = await persist(persistence, () => readNextOffset(store, from, partition))
-      options.opened?.(partition)
+      options.well?.(partition)
       return nextOffset
     },
     records: (partition, batch, lease) => carry(options, persistence, partition, batch, lease),
-    close: async () => undefined,
+    close: async partition => options.well?.(partition),
     failed: options.failed,
   })
   return {

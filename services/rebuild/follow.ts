@@ -23,8 +23,8 @@ export interface FollowOptions {
   readonly troubled: (error: Error) => void
   /** What comes to a partition of this topic is carried over no further for now, or until a restart. */
   readonly failed: (topic: string, partition: number, error: Error) => void
-  /** It is carried over, at first or again. */
-  readonly carrying: (topic: string, partition: number) => void
+  /** It does not stand still here: it is carried over, or another's. */
+  readonly well: (topic: string, partition: number) => void
   /** Why nothing more is folded, though the tables know of no later epoch; undefined when they do again. */
   readonly ended: (why: Error | undefined) => void
 }
@@ -50,8 +50,8 @@ export async function followEpochs(options: FollowOptions): Promise<Following> {
   const carry = async (from: Epoch, to: Epoch) => {
     if (carriers.has(from.epoch)) return
     const failed = (partition: number, error: Error) => options.failed(from.topic, partition, error)
-    const opened = (partition: number) => options.carrying(from.topic, partition)
-    const carrier = await startCarrying({ log, store, from, to, carried, troubled, opened, failed })
+    const well = (partition: number) => options.well(from.topic, partition)
+    const carrier = await startCarrying({ log, store, from, to, carried, troubled, well, failed })
     carriers.set(from.epoch, carrier)
   }
 

@@ -218,6 +218,7 @@ export function createOutbox(options: Options): Outbox {
   async function close(partition: number, lost: boolean): Promise<void> {
     const reading = readings.get(partition)
     readings.delete(partition)
+    faults.end(partition)
     // From here on no attempt begins. What the next owner does not find stored it makes again.
     if (!lost) await courier.settle(partition)
     if (reading && !lost && isCaughtUp(reading))

@@ -24,6 +24,8 @@ export interface Reading {
   seenHash: string
   /** As in progress.ts. */
   triedBelow: number | null
+  /** Else nothing is known of who was here before, if anybody was. */
+  readonly hasProgress: boolean
   version: number
   /** With open deliveries, by offset, ascending. */
   readonly messages: Map<number, Message>
@@ -61,7 +63,8 @@ export async function openReading(
     position,
     seen,
     seenHash: progress?.seenHash ?? '',
-    triedBelow: progress ? progress.triedBelow : 0,
+    triedBelow: progress?.triedBelow ?? null,
+    hasProgress: progress !== undefined,
     version: (progress?.version ?? 0) + versionsOfOwner,
     messages: new Map(),
     firstSights,
@@ -85,7 +88,8 @@ export function mayBeTried({ triedBelow }: Reading, offset: number): boolean {
 
 /** A delivery of that record is new: who sent before us got less far. What we hold while we catch up nobody has tried. */
 export function holdUntried(reading: Reading, offset: number): void {
-  if (!isCaughtUp(reading) && mayBeTried(reading, offset)) reading.triedBelow = offset
+  if (!reading.hasProgress || isCaughtUp(reading)) return
+  if (mayBeTried(reading, offset)) reading.triedBelow = offset
 }
 
 export function isCaughtUp({ position, catchUpTo }: Reading): boolean {

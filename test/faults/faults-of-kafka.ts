@@ -263,9 +263,15 @@ export const faultsOfKafka: readonly Fault[] = [
       tested(
         'processor/bugs.test.ts',
         'a bug at any call leaves nothing out: the partition begins anew, and the tables are those of one run',
+        'a flush that throws before the first record of a life is told by that record',
+      ),
+      tested(
+        'log/kafka-group.test.ts',
+        'a partition that threw and is another’s before it is opened anew is closed once more',
       ),
     ],
-    missing: null,
+    missing:
+      'A bug in one attempt of webhooks holds up that delivery until a restart; nothing throws in the fold itself, in the collector or in the page.',
   },
   {
     number: 29,

@@ -67,6 +67,30 @@ if (typeof brokers === 'string') {
       }
     })
 
+    test('a partition that threw and is another’s before it is opened anew is closed once more', {
+      timeout,
+    }, async context => {
+      const { log, topic, group, journal } = await prepared(context)
+      const open = (partition: number) => journal.next(partition)
+      const records = async (partition: number) => {
+        if (partition > 1) throw new TypeError('broken')
+      }
+      await log.own(topic, group, journalOwner('a', journal, { open, records }))
+      await journal.until(() => [2, 3].every(p => journal.has(`a failed ${p} broken`)))
+      const other = await newLog(context, addresses)
+      await other.own(topic, group, journalOwner('b', journal, { open }))
+      await journal.until(() => [2, 3].every(p => journal.next(p) === 10))
+      const lastOfA = (p: number) =>
+        journal.lines
+          .filter(line => line.startsWith('a') && line.split(' ')[2] === String(p))
+          .at(-1)
+      await journal.until(() => [2, 3].every(p => lastOfA(p) === `a close ${p} lost`))
+      assert.deepEqual(
+        [2, 3].map(p => journal.offsets('b', p)),
+        [from(0, 10), from(0, 10)],
+      )
+    })
+
     test('work that takes longer than a session keeps its partition, and no other waits for it', {
       timeout,
     }, async context => {

@@ -7,6 +7,7 @@ import { startProcessor } from '../../services/processor/processor.ts'
 import type { Store } from '../../services/store/store.ts'
 import { openMigrated } from '../store/fixture.ts'
 import { foldAll, makeTopics, readTables } from './fold-all.ts'
+import { startMember } from './members.ts'
 import { shopLog } from './shop.ts'
 
 const partitions = 2
@@ -74,6 +75,36 @@ function withBugs(log: Log, store: Store) {
   }
   return { log: brokenLog, store: brokenStore, thrown }
 }
+
+test('a flush that throws before the first record of a life is told by that record', async t => {
+  const log = await newShop()
+  const store = await openMigrated(t)
+  const bug = new TypeError('a bug in a flush')
+  let armed = false
+  const struck = Promise.withResolvers<void>()
+  const member = await startMember(log, {
+    ...store,
+    async insert(table, rows) {
+      if (armed && table === 'clicks') {
+        struck.resolve()
+        throw bug
+      }
+      await store.insert(table, rows)
+    },
+  })
+  t.after(() => member.stop())
+  await member.open(0)
+  await member.feed(0, 50)
+  await member.giveBack(0)
+  await member.open(0)
+  armed = true
+  await member.feed(0, 50)
+  await member.lose(0)
+  await member.open(0)
+  assert.deepEqual(member.from, ['tables', 'memory', 'memory'])
+  await struck.promise
+  await assert.rejects(member.feed(0, 50), bug)
+})
 
 test('a bug at any call leaves nothing out: the partition begins anew, and the tables are those of one run', {
   timeout: 180_000,

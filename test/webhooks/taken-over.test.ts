@@ -154,3 +154,15 @@ test('what is open goes on where a partition that failed comes back to the same 
   await ends('m-ida-fired', 'delivered', refusing.id)
   assert.deepEqual(idsOf(refusing), ['m-ida-fired', 'm-ida-fired'])
 })
+
+test('where somebody dropped what progress said, a delivery may have been tried', async () => {
+  await append(data.log, alert('joy'))
+  await runUntil(isAttempt)
+  await data.store.command(
+    `ALTER TABLE progress DELETE WHERE topic = '${topic}' SETTINGS mutations_sync = 1`,
+  )
+  await append(data.log, alert('joy', { status: 'resolved' }))
+  await run({ clock: late })
+  assert.equal(await statusOf('m-joy-fired'), 'delivered')
+  assert.equal(await statusOf('m-joy-resolved'), 'delivered')
+})

@@ -26,8 +26,10 @@ export interface Held {
   readonly done: Promise<void>
   /** The offset after the last record that the owner has taken; null before it is open. */
   readonly handledOffset: number | null
-  /** What ended it, where nobody had it given back or lost. */
+  /** What its owner or the log threw, unless it was lost before. */
   readonly failure: Error | undefined
+  /** Where its owner wanted to begin; null before it is open. */
+  readonly openedOffset: number | null
   /** What the owner last told as the place to go on from. */
   readonly hint: number | undefined
   readonly source: Source | undefined
@@ -83,6 +85,7 @@ export function hold(options: HeldOptions): Held {
     ending: false,
     handledOffset: null as number | null,
     failure: undefined as Error | undefined,
+    openedOffset: null as number | null,
     hint: undefined as number | undefined,
     source: undefined as Source | undefined,
     movedAtMs: steadyClock(),
@@ -105,7 +108,18 @@ export function hold(options: HeldOptions): Held {
 
   function close(): Promise<void> {
     closing ??= owner.close(partition, lost)
-    return closing.catch(error => owner.failed(partition, toError(error)))
+    return closing.then(
+      () => {
+        // Found too late for `records` to end by it.
+        if (found && !lost) fail(found.error)
+      },
+      error => fail(error),
+    )
+  }
+
+  function fail(error: unknown): void {
+    held.failure ??= toError(error)
+    owner.failed(partition, held.failure)
   }
 
   async function run(): Promise<void> {
@@ -114,6 +128,7 @@ export function hold(options: HeldOptions): Held {
     const offset = await owner.open(partition)
     opened = true
     if (lost) return
+    held.openedOffset = offset
     held.handledOffset = offset
     held.source = options.open(offset)
     if (held.ending) held.source.stop()
@@ -133,10 +148,10 @@ export function hold(options: HeldOptions): Held {
       if (opened) await close()
     } catch (error) {
       if (lost) logger.debug({ partition, err: error }, 'The owner of a lost partition stopped.')
-      else held.failure = toError(error)
-      if (held.failure && isBug(held.failure)) lost = true
+      const failure = lost ? undefined : toError(error)
+      if (failure && isBug(failure)) lost = true
       if (lost && opened) await close()
-      if (held.failure) owner.failed(partition, held.failure)
+      if (failure) fail(failure)
     } finally {
       over = true
       held.source?.stop()

@@ -78,15 +78,18 @@ export async function ownShare(options: OwnOptions): Promise<SharedOwnership> {
   }
 
   async function reopen(life: Held): Promise<void> {
-    const { partition, failure, handledOffset } = life
+    const { partition, failure, openedOffset } = life
     if (!failure) return
     const reopening = reopenings.get(partition) ?? createReopening()
     reopenings.set(partition, reopening)
-    const delayMs = reopening(failure, handledOffset)
+    const delayMs = reopening(failure, openedOffset)
     if (delayMs === undefined) return
     await pause(delayMs, stopping.signal)
+    if (stopping.signal.aborted) return
     // It may have been given away meanwhile, or given to us anew.
-    if (!stopping.signal.aborted && !life.ending && held.get(partition) === life) take(partition)
+    if (!life.ending && held.get(partition) === life) take(partition)
+    // What was told of it is another's to mend.
+    else if (!held.has(partition)) await owner.close(partition, true).catch(() => undefined)
   }
 
   function loseAll(): void {
