@@ -83,6 +83,11 @@ export function isWaitedFor(error: unknown): error is EbbError {
   return error instanceof EbbError && (error.retriable || error.code === 'storeRejected')
 }
 
+/** Anything but an operating error: nobody can mend it while Ebb runs. */
+export function isBug(error: Error): boolean {
+  return !(error instanceof EbbError)
+}
+
 /** What must hold, in production too. */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new AssertionError(message)

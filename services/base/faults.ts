@@ -1,5 +1,5 @@
 /** What is wrong now, part by part, since when, and what Ebb does about it: what a health check says. */
-import { EbbError } from './errors.ts'
+import { isBug } from './errors.ts'
 import { wallClock } from './time.ts'
 
 export interface Fault {
@@ -40,9 +40,9 @@ export const untilRestart =
 
 /** What follows where a partition stands still. */
 export function nextWhereItStands(error: Error): string {
-  return error instanceof EbbError
-    ? untilRestart
-    : 'This is a bug in Ebb, and nothing is left out: the partition is begun anew with what is stored, a second later, and more rarely each time that it comes no further, once a minute at least.'
+  return isBug(error)
+    ? 'This is a bug in Ebb, and nothing is left out: the partition is begun anew with what is stored, a second later, and more rarely each time that it comes no further, once a minute at least.'
+    : untilRestart
 }
 
 /** On one line. */

@@ -2,10 +2,11 @@
  * One process owns all partitions of a local log. Per partition: open -> (records)* -> close, or failed at the
  * first error of the owner or the log, after which nothing follows for that partition; behind a bug it is opened anew.
  */
+import { isBug } from '../base/errors.ts'
 import { nextTurn, pause } from '../base/time.ts'
 import type { Bell } from './bell.ts'
 import type { Lease, LogRecord, Owner, Ownership } from './log.ts'
-import { createReopening, isBug } from './reopening.ts'
+import { createReopening } from './reopening.ts'
 
 export interface OwnedPartition {
   readonly appended: Bell

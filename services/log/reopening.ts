@@ -3,7 +3,7 @@
  * not: the partition is lost to it, and opened anew. Often that is the end of it; where the bug strikes again the other
  * partitions go on meanwhile.
  */
-import { EbbError } from '../base/errors.ts'
+import { isBug } from '../base/errors.ts'
 
 const delayMsMin = 1_000
 const delayMsMax = 60_000
@@ -25,9 +25,4 @@ export function createReopening(): Reopening {
     if (isFurther) farthestOffset = openedOffset
     return delayMs
   }
-}
-
-/** Anything but an operating error (errors.ts), which nobody can mend while Ebb runs. */
-export function isBug(error: Error): boolean {
-  return !(error instanceof EbbError)
 }

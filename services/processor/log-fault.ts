@@ -49,18 +49,22 @@ export async function refuseOtherLog({
 }
 
 function neverFolded(where: string, startOffset: number): EbbError {
+  const first =
+    startOffset === 1
+      ? `The first record of ${where} is`
+      : `The first ${startOffset} records of ${where} are`
   return new EbbError(
     'offsetGone',
-    `The first ${startOffset} records of ${where} are gone, and the tables hold nothing of it: they were lost, or ` +
-      'the records were deleted before Ebb folded any. Restore a backup of ClickHouse, if there is one; else give ' +
-      'ebb log begin, which takes those records for lost, and start the processors again.',
+    `${first} gone, and the tables hold nothing of it: they were lost, or deleted before Ebb folded any. Restore a ` +
+      'backup of ClickHouse, if there is one; else give ebb log begin, which takes those records for lost, and start ' +
+      'the processors again.',
   )
 }
 
 function expired(where: string, nextOffset: number, startOffset: number): EbbError {
   return new EbbError(
     'offsetGone',
-    `${startOffset - nextOffset} records of ${where} are gone that were never folded: the log keeps what stands ` +
+    `${recordsAre(startOffset - nextOffset, where)} never folded: the log keeps what stands ` +
       `at ${startOffset} and later, the tables hold what stands before ${nextOffset}. ` +
       `Restore a backup of ClickHouse that reaches to ${startOffset}, if there is one, and let the topic keep ` +
       'its records for longer; else they are lost, and a new project has to be begun.',
@@ -70,7 +74,7 @@ function expired(where: string, nextOffset: number, startOffset: number): EbbErr
 function cutShort(where: string, nextOffset: number, endOffset: number): EbbError {
   return new EbbError(
     'topicMismatch',
-    `${nextOffset - endOffset} records of ${where} are gone that were folded: the log ends at ${endOffset}, the ` +
+    `${recordsAre(nextOffset - endOffset, where)} folded: the log ends at ${endOffset}, the ` +
       `tables hold what stands before ${nextOffset}. It was cut short, or made anew. ` +
       'Bring the missing records back, if a broker or a copy has them; or restore a backup of ClickHouse that ' +
       `reaches to ${endOffset} at most, and what only the tables of now hold is lost. ` +
@@ -87,3 +91,8 @@ function another(where: string, offset: number): EbbError {
       'backup of ClickHouse from before that; if the topic was made anew, a new project has to be begun.',
   )
 }
+
+const recordsAre = (count: number, where: string) =>
+  count === 1
+    ? `1 record of ${where} is gone that was`
+    : `${count} records of ${where} are gone that were`

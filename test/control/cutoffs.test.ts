@@ -1,6 +1,6 @@
 /** Cutoffs are asked for once a day; what failed then is not put off until the next. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { EbbError } from '../../services/base/errors.ts'
 import { type Cutoffs, openCutoffsSchedule } from '../../services/control/cutoffs.ts'
 import { keepControl } from '../../services/control/project.ts'
@@ -13,7 +13,8 @@ import { openMigrated } from '../store/fixture.ts'
 const minuteMs = 60_000
 const hourMs = 60 * minuteMs
 
-test('a ClickHouse that refuses once is asked again, and cutoffs are kept once', async t => {
+/** Tables of a project with one user, who paid 7. */
+async function openWithOrder(t: TestContext): Promise<Store> {
   const store = await openMigrated(t)
   const log = openMemoryLog({ clock: () => shopStartMs })
   await makeTopics(log, 1)
@@ -21,6 +22,11 @@ test('a ClickHouse that refuses once is asked again, and cutoffs are kept once',
   const value = Buffer.from(JSON.stringify({ ...event, properties: { revenue: 7 } }))
   await log.append('clicks', 0, [{ key: 'u', value }])
   await foldAll(log, store)
+  return store
+}
+
+test('a ClickHouse that refuses once is asked again, and cutoffs are kept once', async t => {
+  const store = await openWithOrder(t)
   let isAway = true
   const refuse = () => {
     if (isAway) throw new EbbError('storeRefused', 'ClickHouse is away.')
@@ -52,13 +58,7 @@ test('a ClickHouse that refuses once is asked again, and cutoffs are kept once',
 })
 
 test('what another kept meanwhile is what an answer is compared with', async t => {
-  const store = await openMigrated(t)
-  const log = openMemoryLog({ clock: () => shopStartMs })
-  await makeTopics(log, 1)
-  const event = { userId: 'u', event: 'Order Completed', messageId: 'm', timestamp: shopStartMs }
-  const value = Buffer.from(JSON.stringify({ ...event, properties: { revenue: 7 } }))
-  await log.append('clicks', 0, [{ key: 'u', value }])
-  await foldAll(log, store)
+  const store = await openWithOrder(t)
   const now: Cutoffs = { high: 7, keep: 7 }
   await keepControl(store, 'cutoffs', now, 0)
   const schedule = await openCutoffsSchedule(store, () => shopStartMs)

@@ -1,9 +1,16 @@
 /** What is mended in kafkajs, and what it is told. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { createRequire } from 'node:module'
-import { test } from 'node:test'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { type TestContext, test } from 'node:test'
 import { createLogger } from '../../services/base/logger.ts'
-import { connectOnce, openClient, stopIdleSpin } from '../../services/log/kafka/library.ts'
+import {
+  beginAnew,
+  connectOnce,
+  openClient,
+  stopIdleSpin,
+} from '../../services/log/kafka/library.ts'
 
 interface Queue {
   pending: unknown[]
@@ -36,13 +43,19 @@ test('an idle connection sets no timer; one that waits, or is told to, does', as
   assert.ok(throttled.throttleCheckTimeoutId)
 })
 
-test('what is mended in the library is what it does when not mended', context => {
-  // If this fails, a newer kafkajs needs no mending.
-  const path = require.resolve('kafkajs/src/network/requestQueue')
+/** A module of the library as released, whatever of it is mended in this process. */
+function released<T>(name: string): T {
+  const path = require.resolve(name)
   const cached = require.cache[path]
   delete require.cache[path]
-  const { prototype } = require(path) as { prototype: Queue }
+  const module = require(path) as T
   require.cache[path] = cached
+  return module
+}
+
+test('what is mended in the library is what it does when not mended', context => {
+  // If this fails, a newer kafkajs needs no mending.
+  const { prototype } = released<{ prototype: Queue }>('kafkajs/src/network/requestQueue')
   const idle = { pending: [], throttledUntil: -1, throttleCheckTimeoutId: null }
   const queue = Object.assign(Object.create(prototype), idle) as Queue
   context.after(() => clearTimeout(queue.throttleCheckTimeoutId!))
@@ -68,6 +81,87 @@ test('a connection that two need at once is one', async () => {
   assert.equal(connects, 2)
   await one.connect()
   assert.equal(connects, 3)
+})
+
+interface Connection {
+  connect(): Promise<unknown>
+  disconnect(): Promise<unknown>
+  send(request: object): Promise<string>
+}
+
+type Answer = (socket: Socket, correlationId: number) => void
+
+/** The library's connection, mended, to a server that answers the nth request with the nth of these. */
+async function connectTo(context: TestContext, answers: readonly Answer[]): Promise<Connection> {
+  let requests = 0
+  const server = createServer(socket => {
+    socket.on('error', () => {})
+    socket.on('data', request => answers[requests++]!(socket, request.readInt32BE(8)))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const Mended = released<new (options: object) => Connection>('kafkajs/src/network/connection')
+  beginAnew(Mended.prototype)
+  const silent = { debug() {}, error() {}, warn() {}, namespace: () => silent }
+  const socketFactory = (of: { host: string; port: number; onConnect(): void }) =>
+    connect({ host: of.host, port: of.port }, of.onConnect)
+  const at = { host: '127.0.0.1', port, connectionTimeout: 5_000, requestTimeout: 5_000 }
+  const connection = new Mended({ ...at, logger: silent, socketFactory })
+  context.after(async () => {
+    server.close()
+    await connection.disconnect()
+  })
+  return connection
+}
+
+/** What Kafka answers to a request, in the frame of its protocol. */
+function framed(correlationId: number, text: string): Buffer {
+  const frame = Buffer.alloc(8 + text.length)
+  frame.writeInt32BE(4 + text.length, 0)
+  frame.writeInt32BE(correlationId, 4)
+  frame.write(text, 8, 'latin1')
+  return frame
+}
+
+const Encoder = require('kafkajs/src/protocol/encoder') as new () => object
+const question = {
+  request: { apiKey: 3, apiVersion: 1, apiName: 'Question', encode: async () => new Encoder() },
+  response: { decode: async (payload: Buffer) => payload, parse: async (of: Buffer) => `${of}` },
+}
+const whole: Answer = (socket, id) => socket.write(framed(id, 'the answer'))
+
+test('what a broken connection left of an answer is not read as the beginning of the next', async context => {
+  const half: Answer = (socket, id) =>
+    socket.write(framed(id, 'cut in the middle').subarray(0, 13), () => {
+      setTimeout(() => socket.resetAndDestroy(), 50)
+    })
+  const connection = await connectTo(context, [whole, half, whole, whole])
+  await connection.connect()
+  assert.equal(await connection.send(question), 'the answer')
+  await assert.rejects(connection.send(question), /ECONNRESET/)
+  await connection.connect()
+  assert.equal(await connection.send(question), 'the answer')
+  assert.equal(await connection.send(question), 'the answer')
+})
+
+test('a socket that was let go is not heard when it speaks late', async context => {
+  const sockets: Socket[] = []
+  const kept: Answer = (socket, id) => {
+    sockets.push(socket)
+    whole(socket, id)
+  }
+  const late: Answer = (socket, id) =>
+    sockets[0]!.write(framed(99, 'too late').subarray(0, 10), () => {
+      setTimeout(() => whole(socket, id), 50)
+    })
+  const connection = await connectTo(context, [kept, late, whole])
+  await connection.connect()
+  assert.equal(await connection.send(question), 'the answer')
+  await connection.disconnect()
+  await connection.connect()
+  assert.equal(await connection.send(question), 'the answer')
+  assert.equal(await connection.send(question), 'the answer')
 })
 
 test('a connection is given 5 s, and not the one second of the library', async context => {

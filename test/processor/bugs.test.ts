@@ -2,33 +2,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Log } from '../../services/log/log.ts'
-import { openMemoryLog } from '../../services/log/memory.ts'
 import { startProcessor } from '../../services/processor/processor.ts'
 import type { Store } from '../../services/store/store.ts'
 import { openMigrated } from '../store/fixture.ts'
-import { foldAll, makeTopics, readTables } from './fold-all.ts'
+import { openShop, readTables, tablesOfOneRun } from './fold-all.ts'
 import { startMember } from './members.ts'
-import { shopLog } from './shop.ts'
 
 const partitions = 2
 
-async function newShop(): Promise<Log> {
-  let nowMs = 0
-  const log = openMemoryLog({ clock: () => nowMs })
-  await makeTopics(log, partitions)
-  const records = shopLog({ seed: 77, clicks: 6_000, users: 300, stepMs: 60_000 }, partitions)
-  for (const [partition, entries] of records.entries())
-    for (let at = 0; at < entries.length; at += 100) {
-      const some = entries.slice(at, at + 100)
-      nowMs = some[0]!.atMs
-      await log.append(
-        'clicks',
-        partition,
-        some.map(({ record }) => record),
-      )
-    }
-  return log
-}
+const newShop = () => openShop({ seed: 77, clicks: 6_000, users: 300, stepMs: 60_000 }, partitions)
 
 /** What a processor asks of its tables and its log, each once: the nth call of it throws behind its effect. */
 const broken: Readonly<Record<string, number>> = {
@@ -116,9 +98,7 @@ test('a bug at any call leaves nothing out: the partition begins anew, and the t
       (sum, { endOffset }) => sum + endOffset,
       0,
     )
-  await foldAll({ ...log, append: async () => 0 }, store)
-  const expected = await readTables(store)
-  for (const table of Object.keys(expected)) await store.command(`TRUNCATE TABLE ${table}`)
+  const expected = await tablesOfOneRun(log, store)
   assert.equal(await alertsOf(), 0)
 
   const bugs = withBugs(log, store)

@@ -1,7 +1,9 @@
 /** Runs the real processor over a log until its tables hold all of it. */
 import type { Log } from '../../services/log/log.ts'
+import { openMemoryLog } from '../../services/log/memory.ts'
 import { startProcessor } from '../../services/processor/processor.ts'
 import type { Store } from '../../services/store/store.ts'
+import { type ShopOptions, shopLog } from './shop.ts'
 
 const topicSettings = {
   retentionMs: Number.POSITIVE_INFINITY,
@@ -11,6 +13,41 @@ const topicSettings = {
 export async function makeTopics(log: Log, partitions: number): Promise<void> {
   for (const topic of ['clicks', 'alerts'])
     await log.ensure(topic, { partitions, ...topicSettings })
+}
+
+/** A shop's clicks onto a log whose clock is told when they came, as pieces of a hundred come. */
+export async function pourShop(
+  log: Log,
+  shop: ShopOptions,
+  partitions: number,
+  setClock: (nowMs: number) => void,
+): Promise<void> {
+  await makeTopics(log, partitions)
+  for (const [partition, entries] of shopLog(shop, partitions).entries())
+    for (let at = 0; at < entries.length; at += 100) {
+      const some = entries.slice(at, at + 100)
+      setClock(some[0]!.atMs)
+      const batch = some.map(({ record }) => record)
+      await log.append('clicks', partition, batch)
+    }
+}
+
+/** The same on a log in memory. */
+export async function openShop(shop: ShopOptions, partitions: number): Promise<Log> {
+  let nowMs = 0
+  const log = openMemoryLog({ clock: () => nowMs })
+  await pourShop(log, shop, partitions, atMs => {
+    nowMs = atMs
+  })
+  return log
+}
+
+/** The tables after one processor folded all of the log without interruption; then they are empty again. */
+export async function tablesOfOneRun(log: Log, store: Store) {
+  await foldAll({ ...log, append: async () => 0 }, store)
+  const tables = await readTables(store)
+  for (const table of Object.keys(tables)) await store.command(`TRUNCATE TABLE ${table}`)
+  return tables
 }
 
 /** `dueMax`: as in services/processor/record-fold.ts. */

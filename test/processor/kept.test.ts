@@ -13,36 +13,15 @@ import { keepPartitions, keptMax, keptMsMax } from '../../services/processor/kep
 import type { Partition } from '../../services/processor/partition.ts'
 import type { Store } from '../../services/store/store.ts'
 import { openMigrated } from '../store/fixture.ts'
-import { foldAll, makeTopics, readTables } from './fold-all.ts'
+import { makeTopics, openShop, readTables, tablesOfOneRun } from './fold-all.ts'
 import { type Member, startMember } from './members.ts'
-import { seeded, shopLog, shopStartMs } from './shop.ts'
+import { seeded, shopStartMs } from './shop.ts'
 
 const partitions = 2
 const seed = 4_109
 
-async function newShop(clicks: number): Promise<Log> {
-  let nowMs = 0
-  const log = openMemoryLog({ clock: () => nowMs })
-  await makeTopics(log, partitions)
-  const records = shopLog({ seed, clicks, users: 600, stepMs: 20_000 }, partitions)
-  for (const [partition, entries] of records.entries())
-    for (let at = 0; at < entries.length; at += 100) {
-      const some = entries.slice(at, at + 100)
-      nowMs = some[0]!.atMs
-      const batch = some.map(entry => entry.record)
-      await log.append('clicks', partition, batch)
-    }
-  return log
-}
-
-/** The tables after one processor folded all of the log without interruption; then they are empty again. */
-async function uninterrupted(log: Log, store: Store) {
-  const quiet: Log = { ...log, append: async () => 0 }
-  await foldAll(quiet, store)
-  const tables = await readTables(store)
-  for (const table of Object.keys(tables)) await store.command(`TRUNCATE TABLE ${table}`)
-  return tables
-}
+const newShop = (clicks: number) =>
+  openShop({ seed, clicks, users: 600, stepMs: 20_000 }, partitions)
 
 function sameRows(found: Record<string, unknown[]>, expected: Record<string, unknown[]>): void {
   for (const [table, rows] of Object.entries(expected)) {
@@ -78,7 +57,7 @@ async function endOf(log: Log, partition: number): Promise<number> {
 test('handed to and fro at random, lost or given back, the tables are those of one run', async t => {
   const log = await newShop(6_000)
   const store = await openMigrated(t)
-  const expected = await uninterrupted(log, store)
+  const expected = await tablesOfOneRun(log, store)
   const random = seeded(seed)
   const members = [await startMember(log, store), await startMember(log, store)]
   t.after(() => Promise.all(members.map(member => member.stop())))
@@ -123,7 +102,7 @@ test('handed to and fro at random, lost or given back, the tables are those of o
 test('what another wrote meanwhile is folded again, and neither written nor told again', async t => {
   const log = await newShop(4_000)
   const store = await openMigrated(t)
-  const expected = await uninterrupted(log, store)
+  const expected = await tablesOfOneRun(log, store)
   const written = new Set<string>()
   const counted: Store = {
     ...store,
@@ -160,7 +139,7 @@ test('what another wrote meanwhile is folded again, and neither written nor told
 test('tables that were set back are believed, not the memory', async t => {
   const log = await newShop(3_000)
   const store = await openMigrated(t)
-  const expected = await uninterrupted(log, store)
+  const expected = await tablesOfOneRun(log, store)
   const [member, other] = [await startMember(log, store), await startMember(log, store)]
   t.after(() => Promise.all([member.stop(), other.stop()]))
   const fold = async (by: Member, partition: number, count: number) => {

@@ -8,8 +8,8 @@ import { test } from 'node:test'
 import { decodeAlert } from '../../services/log/codec.ts'
 import { openEmbeddedLog } from '../../services/log/embedded.ts'
 import { openEmbeddedStore } from '../../services/store/embedded.ts'
-import { makeTopics, readTables } from './fold-all.ts'
-import { seeded, shopLog } from './shop.ts'
+import { pourShop, readTables } from './fold-all.ts'
+import { seeded } from './shop.ts'
 
 const partitions = 2
 const killCount = 12
@@ -43,18 +43,10 @@ function spawnRun(directory: string, death: string): ChildProcess {
 async function fillLog(directory: string): Promise<void> {
   let nowMs = 0
   const log = await openEmbeddedLog({ directory: join(directory, 'log'), clock: () => nowMs })
-  await makeTopics(log, partitions)
-  const records = shopLog({ seed, clicks: 40_000, users: 1_500, stepMs: 9_000 }, partitions)
-  for (const [partition, entries] of records.entries())
-    for (let at = 0; at < entries.length; at += 100) {
-      const some = entries.slice(at, at + 100)
-      nowMs = some[0]!.atMs
-      await log.append(
-        'clicks',
-        partition,
-        some.map(entry => entry.record),
-      )
-    }
+  const shop = { seed, clicks: 40_000, users: 1_500, stepMs: 9_000 }
+  await pourShop(log, shop, partitions, atMs => {
+    nowMs = atMs
+  })
   await log.close()
 }
 

@@ -59,8 +59,9 @@ export async function until(isSo: () => Promise<boolean> | boolean): Promise<voi
   while (!(await isSo())) await wait(pollIntervalMs)
 }
 
-/** The answer of a service's health door. */
+/** The answer of a service's health door. Throws what the service said last when it has ended. */
 export async function askHealth(service: Service, path: 'livez' | 'readyz' | 'metrics') {
+  assert.equal(service.child.exitCode ?? service.child.signalCode, null, service.output())
   const [, url] = /health\s+(http:\S+)\/readyz/.exec(service.output())!
   const answer = await fetch(`${url}/${path}`)
   return { status: answer.status, text: await answer.text() }
@@ -69,7 +70,6 @@ export async function askHealth(service: Service, path: 'livez' | 'readyz' | 'me
 /** Resolves when the service's health names a fault like this. */
 export async function complains(service: Service, fault: RegExp): Promise<void> {
   await until(async () => {
-    assert.equal(service.child.exitCode, null, service.output())
     const { status, text } = await askHealth(service, 'readyz')
     return status === 503 && fault.test(text)
   })

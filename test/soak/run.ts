@@ -31,8 +31,17 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
   },
 })
-const durationMs = Number(values.minutes) * 60_000
-const seed = Number(values.seed)
+
+/** NaN would strike for ever, or send nothing. */
+function numberOf(name: 'minutes' | 'rate' | 'seed'): number {
+  const number = Number(values[name])
+  if (!(number >= 0)) throw new Error(`--${name} ${values[name]}: this is no number from 0 on.`)
+  return number
+}
+
+const durationMs = numberOf('minutes') * 60_000
+const seed = numberOf('seed')
+const askedRate = values.rate === undefined ? undefined : numberOf('rate')
 const chosen = faultsNamed(values.only)
 const periodMs = 20_000
 /** After the last fault everything has so long to come back. */
@@ -125,8 +134,9 @@ async function soak(ground: Ground): Promise<Report> {
   const violations: string[] = []
   const scene = await ground.begin()
   const sender = createSender(scene.collectorUrls, seed)
-  const topRate = values.rate ? undefined : Math.round(await measureTopRate(scene, sender))
-  const rate = values.rate ? Number(values.rate) : Math.round(topRate! / 2)
+  const topRate =
+    askedRate === undefined ? Math.round(await measureTopRate(scene, sender)) : undefined
+  const rate = askedRate ?? Math.round(topRate! / 2)
   if (!(await isFolded(scene))) throw new Error('What was sent to measure the rate is not folded.')
   say(`all runs; ${rate} clicks/s for ${values.minutes} min${topRate ? `, of ${topRate}` : ''}`)
   const lag = watchLag(scene.store, sender.waitingMs)
@@ -148,7 +158,7 @@ async function soak(ground: Ground): Promise<Report> {
   violations.push(...checkBounds(peaks))
   const startsInVain = servicesOf(scene).reduce((sum, service) => sum + service.startsInVain(), 0)
   return {
-    ...{ minutes: Number(values.minutes), periodMs, seed, topRate, rate, struck },
+    ...{ minutes: durationMs / 60_000, periodMs, seed, topRate, rate, struck },
     confirmed: sender.counts.confirmed,
     unconfirmed: sender.counts.unconfirmed,
     repeated: scene.receiver.counts.repeated,

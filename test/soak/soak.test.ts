@@ -44,16 +44,25 @@ test('a seed decides the order; each fault comes once before any comes again', (
   assert.deepEqual(new Set(first(7, 2 * count).slice(count)), new Set(soakFaults))
 })
 
+/** The command with these arguments ends before it has begun anything. */
+function refuses(why: RegExp, ...args: string[]): void {
+  const command = [new URL('run.ts', import.meta.url).pathname, '--minutes', '0', ...args]
+  const options = { encoding: 'utf8', timeout: refusalMsMax } as const
+  const { status, stdout, stderr } = spawnSync(process.execPath, command, options)
+  assert.match(stderr, why)
+  assert.deepEqual([status, stdout], [1, ''])
+}
+
+test('what is no number is refused', () => {
+  refuses(/--minutes nosuch: this is no number/, '--minutes', 'nosuch')
+  refuses(/--rate nosuch: this is no number/, '--rate', 'nosuch')
+})
+
 test('faults are chosen by words of their names; where none has them the command refuses', () => {
   const kinds = faultsNamed('way to ClickHouse').map(({ kind }) => kind)
   assert.equal(kinds.length, 6)
   for (const kind of kinds) assert.match(kind, /^way to ClickHouse: /)
-  const command = new URL('run.ts', import.meta.url).pathname
-  const args = [command, '--minutes', '0', '--only', 'nosuch']
-  const options = { encoding: 'utf8', timeout: refusalMsMax } as const
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, options)
-  assert.match(stderr, /--only nosuch: no fault has this in its name/)
-  assert.deepEqual([status, stdout], [1, ''])
+  refuses(/--only nosuch: no fault has this in its name/, '--only', 'nosuch')
 })
 
 test('a process beyond its memory or its open files breaks a promise, and one that nobody measured', () => {

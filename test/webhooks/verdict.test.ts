@@ -5,19 +5,24 @@ import { alert, testClockMs } from './fixture.ts'
 
 const fresh = freshRow(alert('ann'), 'e1', testClockMs)
 
-function verdict(code: number, before = fresh) {
+/** Of the attempt that got this answer, 7 ms after it began. */
+function rowOf(code: number, before = fresh) {
   const answer = {
     code,
     error: code === 0 ? 'TIMEOUT' : '',
     durationMs: 7,
     retryAfterMs: undefined,
   }
-  const { attempt, status, next_at } = attemptRow(before, answer, {
+  return attemptRow(before, answer, {
     scheduleMs: [0, 1000],
     random: () => 0.5,
     startMs: testClockMs,
     endMs: testClockMs + 7,
   })
+}
+
+function verdict(code: number, before = fresh) {
+  const { attempt, status, next_at } = rowOf(code, before)
   return { attempt, status, waitMs: next_at === null ? null : next_at - testClockMs }
 }
 
@@ -46,32 +51,18 @@ test('an end without an attempt replaces the latest row', () => {
 })
 
 test('what is dead stands, though another process would try again behind the same attempt', () => {
-  const times = {
-    scheduleMs: [0, 1000],
-    random: () => 0.5,
-    startMs: testClockMs,
-    endMs: testClockMs,
-  }
-  const answer = { error: '', durationMs: 7, retryAfterMs: undefined }
-  const failed = attemptRow(fresh, { ...answer, code: 500 }, times)
-  const gone = attemptRow(fresh, { ...answer, code: 410 }, times)
-  const last = attemptRow({ ...fresh, attempt: 1 }, { ...answer, code: 500 }, times)
-  const delivered = attemptRow(fresh, { ...answer, code: 200 }, times)
+  const failed = rowOf(500)
+  const gone = rowOf(410)
+  const last = rowOf(500, { ...fresh, attempt: 1 })
+  const delivered = rowOf(200)
   assert.deepEqual([failed.status, gone.status, last.status], ['failed', 'dead', 'dead'])
   for (const dead of [gone, last])
     assert.ok(dead.version > failed.version && dead.version < delivered.version)
 })
 
 test('what was delivered stands, though another process failed at the same attempt', () => {
-  const times = {
-    scheduleMs: [0, 1000],
-    random: () => 0.5,
-    startMs: testClockMs,
-    endMs: testClockMs,
-  }
-  const answer = { error: '', durationMs: 7, retryAfterMs: undefined }
-  const delivered = attemptRow(fresh, { ...answer, code: 200 }, times)
-  const failed = attemptRow(fresh, { ...answer, code: 0 }, times)
+  const delivered = rowOf(200)
+  const failed = rowOf(0)
   assert.equal(delivered.attempt, failed.attempt)
   assert.ok(delivered.version > endedRow(failed, endings.returned).version)
 })

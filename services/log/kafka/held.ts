@@ -7,10 +7,9 @@
  *                      -> close as lost, failed   where that is a bug of ours
  */
 import type { Logger } from 'pino'
-import { EbbError } from '../../base/errors.ts'
+import { EbbError, isBug } from '../../base/errors.ts'
 import { nextTurn, steadyClock } from '../../base/time.ts'
 import type { Lease, Owner } from '../log.ts'
-import { isBug } from '../reopening.ts'
 import { settled } from './deadline.ts'
 import type { Source } from './place.ts'
 import { toError } from './wire.ts'

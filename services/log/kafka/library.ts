@@ -28,6 +28,8 @@ const metadataAgeMsMax = 60_000
 const retry = { initialRetryTime: 50, maxRetryTime: 500 }
 const closeMsMax = 2_000
 const keepAliveMs = 60_000
+/** Of the number before each answer that says how long it is. */
+const sizeBytes = 4
 
 export interface Cluster {
   connect(): Promise<void>
@@ -136,6 +138,12 @@ interface RequestQueue {
 }
 
 interface Connection {
+  readonly socket?: Socket
+  /** What came in of an answer whose rest is waited for, and how long it will be. */
+  chunks: Buffer[]
+  bytesBuffered: number
+  bytesNeeded: number
+  isConnected(): boolean
   connect(): Promise<unknown>
 }
 
@@ -148,6 +156,7 @@ function prepareLibrary(): void {
   const queue = require('kafkajs/src/network/requestQueue') as { prototype: RequestQueue }
   stopIdleSpin(queue.prototype)
   const connection = require('kafkajs/src/network/connection') as { prototype: Connection }
+  beginAnew(connection.prototype)
   connectOnce(connection.prototype)
   CompressionCodecs[CompressionTypes.ZSTD] = () => zstdCodec
   prepared = true
@@ -161,11 +170,31 @@ export function stopIdleSpin(queue: RequestQueue): void {
   }
 }
 
-/** As released, two that need a connection at once open two sockets, and the forgotten one's end ends both. */
-export function connectOnce(connection: Connection): void {
+/**
+ * As released, the part of an answer that a broken connection brought is put before the first answer of the next
+ * one, and a socket that was let go is heard beside the new: the process ends on what it reads there, or waits for
+ * the end of an answer that is none.
+ */
+export function beginAnew(connection: Pick<Connection, 'connect'>): void {
   const { connect } = connection
-  const connecting = new WeakMap<Connection, Promise<unknown>>()
   connection.connect = function (this: Connection) {
+    if (!this.isConnected()) {
+      for (const event of ['data', 'end', 'error', 'timeout'])
+        this.socket?.removeAllListeners(event)
+      this.socket?.destroy()
+      this.chunks = []
+      this.bytesBuffered = 0
+      this.bytesNeeded = sizeBytes
+    }
+    return connect.call(this)
+  }
+}
+
+/** As released, two that need a connection at once open two sockets, and the forgotten one's end ends both. */
+export function connectOnce(connection: Pick<Connection, 'connect'>): void {
+  const { connect } = connection
+  const connecting = new WeakMap<object, Promise<unknown>>()
+  connection.connect = function () {
     const running = connecting.get(this) ?? connect.call(this)
     connecting.set(this, running)
     const over = () => connecting.delete(this)
