@@ -5,12 +5,14 @@ import { createRequire } from 'node:module'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { createLogger } from '../../services/base/logger.ts'
+import { openClient } from '../../services/log/kafka/library.ts'
 import {
   beginAnew,
   connectOnce,
-  openClient,
+  endSilent,
+  endUnreadable,
   stopIdleSpin,
-} from '../../services/log/kafka/library.ts'
+} from '../../services/log/kafka/mended.ts'
 
 interface Queue {
   pending: unknown[]
@@ -83,6 +85,8 @@ test('a connection that two need at once is one', async () => {
   assert.equal(connects, 3)
 })
 
+type Library = Connection & Parameters<typeof endSilent>[0] & Parameters<typeof endUnreadable>[0]
+
 interface Connection {
   connect(): Promise<unknown>
   disconnect(): Promise<unknown>
@@ -101,12 +105,14 @@ async function connectTo(context: TestContext, answers: readonly Answer[]): Prom
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  const Mended = released<new (options: object) => Connection>('kafkajs/src/network/connection')
+  const Mended = released<new (options: object) => Library>('kafkajs/src/network/connection')
   beginAnew(Mended.prototype)
+  endUnreadable(Mended.prototype)
+  endSilent(Mended.prototype)
   const silent = { debug() {}, error() {}, warn() {}, namespace: () => silent }
   const socketFactory = (of: { host: string; port: number; onConnect(): void }) =>
     connect({ host: of.host, port: of.port }, of.onConnect)
-  const at = { host: '127.0.0.1', port, connectionTimeout: 5_000, requestTimeout: 5_000 }
+  const at = { host: '127.0.0.1', port, connectionTimeout: 5_000, requestTimeout: 500 }
   const connection = new Mended({ ...at, logger: silent, socketFactory })
   context.after(async () => {
     server.close()
@@ -161,6 +167,26 @@ test('a socket that was let go is not heard when it speaks late', async context 
   await connection.disconnect()
   await connection.connect()
   assert.equal(await connection.send(question), 'the answer')
+  assert.equal(await connection.send(question), 'the answer')
+})
+
+test('an answer that is none of Kafka’s ends the connection, and nothing else', async context => {
+  const foreign: Answer = socket => socket.write(Buffer.alloc(5))
+  const connection = await connectTo(context, [foreign, whole])
+  await connection.connect()
+  await assert.rejects(connection.send(question), /outside buffer bounds/)
+  await connection.connect()
+  assert.equal(await connection.send(question), 'the answer')
+})
+
+test('a connection on which nothing is answered in time is given up', async context => {
+  const silent: Answer = () => {}
+  const connection = await connectTo(context, [silent, whole])
+  await connection.connect()
+  await assert.rejects(connection.send(question), /timed out/)
+  // What came before that was known fails with it.
+  await assert.rejects(connection.send(question), /timed out/)
+  await connection.connect()
   assert.equal(await connection.send(question), 'the answer')
 })
 

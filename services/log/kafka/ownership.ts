@@ -50,7 +50,11 @@ export interface OwnOptions {
 /** Resolves when the group has taken this member in. Throws `topicMissing`; `logRejected` when it refuses. */
 export async function ownShare(options: OwnOptions): Promise<SharedOwnership> {
   const { group, owner, sessionMsMax, logger } = options
-  const [topic, groupTopic] = await Promise.all([options.open(), options.open()])
+  const topic = await options.open()
+  const groupTopic = await options.open().catch(async error => {
+    await topic.close()
+    throw error
+  })
   const partitions = topic.partitions()
   const feed = (options.openFeed ?? openFeed)(topic, logger)
   const held = new Map<number, Held>()

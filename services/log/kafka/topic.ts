@@ -77,10 +77,10 @@ export async function openTopicOver(client: Client, name: string): Promise<Topic
           const refusal = refusalOf(error)
           const what = `Topic ${name} partition ${partition}`
           if (!isPassing(refusal) && !isUnsure(refusal)) throw rejected(what, error)
-          if (steadyClock() > givenUpAtMs || closing.signal.aborted)
-            throw missing ?? unreachable(what, error)
+          if (steadyClock() > givenUpAtMs) throw missing ?? unreachable(what, error)
+          await waiting(retryDelayMs, closing.signal)
+          if (closing.signal.aborted) throw missing ?? unreachable(what, error)
         }
-        await waiting(retryDelayMs, closing.signal)
         missing = await topic.refresh().then(nothing, missingOnly)
       }
     },
