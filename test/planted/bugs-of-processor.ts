@@ -152,12 +152,16 @@ export const bugsOfProcessor: readonly Bug[] = [
     from: '  const progress = await readProgress(source, place)\n  const state = progress\n',
     to: '  source = await withUsersOfNow(source, place)\n  const progress = await readProgress(source, place)\n  const state = progress\n',
     behind: `
+import { slotCount } from '../base/slot.ts'
 async function withUsersOfNow(source: RestoreSource, place: Place): Promise<RestoreSource> {
-  const { store } = source
-  const all = await readUsers(source, place, { from: 0, to: slotCount })
+  const { store, partitions } = source
+  const all = await store.scan(
+    'SELECT user_id, state, version FROM users FINAL WHERE slot >= {from:UInt16} AND slot < {to:UInt16} AND slot % {partitions:UInt16} = {partition:UInt16}',
+    { from: 0, to: slotCount, partitions, partition: place.partition },
+  )
   const scan: Store['scan'] = async (sql, params) => {
     if (!sql.includes('FROM users')) return store.scan(sql, params)
-    return params?.from === 0 ? all : noRows
+    return params?.from === 0 ? all : Buffer.alloc(0)
   }
   return { ...source, store: { ...store, scan } }
 }

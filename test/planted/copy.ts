@@ -1,4 +1,5 @@
 /** Copies of the source, to plant bugs in. */
+import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,6 +32,29 @@ export function copyOf(from: string): Copy {
 export function plant(copy: Copy, bug: Bug): void {
   const path = join(copy.path, bug.file)
   writeFileSync(path, planted(readFileSync(path, 'utf8'), bug))
+}
+
+/** Syntax, names that are not there, and what is used before it is. Careless types are what bugs are made of. */
+const nonsense = /error TS(1\d{3}|2304|2448|2454|2552|2663|18004):/
+
+/**
+ * What of these bugs is no code, a line for each fault. All are looked at in one go, each in a file of its own beside
+ * the one that it changes; the copy is as before then.
+ */
+export function nonsenseIn({ path }: Copy, bugs: readonly Bug[]): string[] {
+  const beside = bugs.map(({ file }, at) => file.replace(/\.ts$/, `.planted-${at}.ts`))
+  for (const [at, bug] of bugs.entries()) {
+    const source = readFileSync(join(path, bug.file), 'utf8')
+    writeFileSync(join(path, beside[at]!), planted(source, bug))
+  }
+  const args = ['node_modules/typescript/bin/tsc', '--noEmit', '--pretty', 'false']
+  const options = { cwd: path, encoding: 'utf8', maxBuffer: 1 << 28 } as const
+  const { stdout } = spawnSync(process.execPath, args, options)
+  for (const file of beside) rmSync(join(path, file))
+  return stdout.split('\n').flatMap(line => {
+    const at = beside.findIndex(file => line.startsWith(`${file}(`))
+    return nonsense.test(line) ? [`${bugs[at]?.name ?? 'the source'}: ${line}`] : []
+  })
 }
 
 /** The source with the bug; throws where it does not have the clause exactly once. */
