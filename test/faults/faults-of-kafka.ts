@@ -99,6 +99,10 @@ export const faultsOfKafka: readonly Fault[] = [
       withFault('move: right before an append', isMove('before')),
       withFault('move: right behind an append, before its answer', isMove('behind')),
       cluster,
+      tested(
+        'log/kafka-silent.test.ts',
+        'what a halted broker led goes on with another, whoever asked it last, and whoever begins with it',
+      ),
       tested(kafka, 'who leads, and how many partitions there are, is asked anew each minute'),
     ],
     missing: 'On real brokers the moment is not forced: appends are under way when brokers die.',
