@@ -98,7 +98,9 @@ type Answer = (socket: Socket, correlationId: number) => void
 /** The library's connection, mended, to a server that answers the nth request with the nth of these. */
 async function connectTo(context: TestContext, answers: readonly Answer[]): Promise<Connection> {
   let requests = 0
-  const server = createServer(socket => {
+  const sockets = new Set<Socket>()
+  const server = createServer({ allowHalfOpen: true }, socket => {
+    sockets.add(socket)
     socket.on('error', () => {})
     socket.on('data', request => answers[requests++]!(socket, request.readInt32BE(8)))
   })
@@ -117,6 +119,7 @@ async function connectTo(context: TestContext, answers: readonly Answer[]): Prom
   context.after(async () => {
     server.close()
     await connection.disconnect()
+    for (const socket of sockets) socket.destroy()
   })
   return connection
 }
@@ -157,8 +160,10 @@ test('a socket that was let go is not heard when it speaks late', async context 
     sockets.push(socket)
     whole(socket, id)
   }
+  let isWritten = false
   const late: Answer = (socket, id) =>
-    sockets[0]!.write(framed(99, 'too late').subarray(0, 10), () => {
+    sockets[0]!.write(framed(99, 'too late').subarray(0, 10), error => {
+      isWritten = !error
       setTimeout(() => whole(socket, id), 50)
     })
   const connection = await connectTo(context, [kept, late, whole])
@@ -168,6 +173,7 @@ test('a socket that was let go is not heard when it speaks late', async context 
   await connection.connect()
   assert.equal(await connection.send(question), 'the answer')
   assert.equal(await connection.send(question), 'the answer')
+  assert.ok(isWritten)
 })
 
 test('an answer that is none of Kafka’s ends the connection, and nothing else', async context => {

@@ -1,11 +1,13 @@
 /** A broker that is halted: it takes connections, says nothing, and nobody is told. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { after, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { brokersForTest } from '../../infra/kafka/broker.ts'
 import { EbbError } from '../../services/base/errors.ts'
 import { keepAll, texts } from './fixture.ts'
-import { newLog, newTopic, withAdmin } from './kafka-fixture.ts'
+import { journalOwner, newJournal, newLog, newTopic, withAdmin } from './kafka-fixture.ts'
 
 const timeout = 300_000
 /**
@@ -46,6 +48,29 @@ if (typeof brokers === 'string') {
 } else {
   after(() => brokers.stop())
 
+  test('an address that takes connections and is no broker is given up for the next', {
+    timeout,
+  }, async context => {
+    const ways: ((socket: Socket) => unknown)[] = [
+      socket => socket.resetAndDestroy(),
+      socket => socket.end(),
+      socket => socket.write(Buffer.alloc(5)),
+    ]
+    for (const end of ways) {
+      const server = createServer(socket => {
+        socket.on('error', () => {})
+        socket.once('data', () => end(socket))
+      })
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      context.after(() => server.close())
+      const { port } = server.address() as AddressInfo
+      // With a zero before it, as nobody would write it: it is the same port.
+      const log = await newLog(context, [`127.0.0.1:0${port}`, ...brokers.addresses])
+      await log.append(await newTopic(log), 0, texts('a'))
+    }
+  })
+
   test('what a halted broker led goes on with another, whoever asked it last, and whoever begins with it', {
     timeout,
   }, async context => {
@@ -76,7 +101,13 @@ if (typeof brokers === 'string') {
     assert.equal(await newcomer.append(lopsided, 1, texts('meanwhile')), 1)
     await assert.rejects(log.append(lopsided, 0, texts('nowhere')), { code: 'logUnreachable' })
     assert.equal(await log.append(lopsided, 1, texts('again')), 2)
-    await newcomer.ensure(`${topic}-new`, keepAll)
+    await inTheEnd(() => newcomer.ensure(`${topic}-new`, keepAll))
+    // Whoever coordinates, and whoever is asked for it: groups go on as well.
+    const journal = newJournal()
+    for (const name of ['a', 'b', 'c']) {
+      await newcomer.own(topic, `${topic}.${name}`, journalOwner(name, journal))
+      await journal.until(() => partitions.every(p => journal.has(`${name} open ${p}`)))
+    }
 
     await brokers.signal(0, 'SIGCONT')
     await inTheEnd(() => newcomer.append(lopsided, 0, texts('after')))

@@ -49,6 +49,7 @@ interface BrokerPool {
   connect(): Promise<void>
   findBroker(node: { nodeId: string }): Promise<Broker>
   findConnectedBroker(): Promise<Broker>
+  withBroker<T>(ask: (of: { nodeId: string; broker: Broker }) => Promise<T>): Promise<T | null>
 }
 
 interface Metadata {
@@ -80,9 +81,13 @@ export function mend(): void {
 /** By address: when the latest attempt to hear from that broker failed, ms of the steady clock. */
 const failedAtMs = new Map<string, number>()
 
-/** Of those addresses the one from which nothing was missed, or not for the longest time. */
+/** Of those addresses, `host:port`, the one from which nothing was missed, or not for the longest time. */
 export function bestOf(addresses: readonly string[]): string {
-  return addresses.toSorted((one, other) => failureOf(one) - failureOf(other))[0]!
+  const failure = (address: string) => {
+    const [host, port] = address.split(':')
+    return failureOf(`${host}:${Number(port)}`)
+  }
+  return addresses.toSorted((one, other) => (failure(one) < failure(other) ? -1 : 1))[0]!
 }
 
 function failureOf(address: string): number {
@@ -148,16 +153,8 @@ export function endUnreadable(connection: Pick<Connection, 'processData'>): void
 }
 
 /** As released, a connection on which requests are not answered in time is used for the next ones. */
-export function endSilent(connection: Pick<Connection, 'send' | 'connect'>): void {
-  const { send, connect } = connection
-  connection.connect = async function (this: Connection) {
-    try {
-      return await connect.call(this)
-    } catch (error) {
-      failedAtMs.set(this.broker, steadyClock())
-      throw error
-    }
-  }
+export function endSilent(connection: Pick<Connection, 'send'>): void {
+  const { send } = connection
   connection.send = async function (this: Connection, request: object) {
     const { socket } = this
     try {
@@ -183,35 +180,46 @@ export function failToConnect(broker: Pick<Broker, 'connect'>): void {
     try {
       await connect.call(this)
     } catch (error) {
+      failedAtMs.set(this.brokerAddress, steadyClock())
       const { name, message } = error as Error
       if (!saidNothing.has(name)) throw error
       // Else it would pass for connected, with nothing known of what it understands.
       await this.disconnect()
-      failedAtMs.set(this.brokerAddress, steadyClock())
       throw new kafkajs.KafkaJSConnectionError(message, { broker: this.brokerAddress })
     }
   }
 }
 
 /** As released, who leads is asked of any broker with a connection, were it the one that no longer leads or answers. */
-export function askWhoAnswers(pool: Pick<BrokerPool, 'findConnectedBroker'>): void {
+export function askWhoAnswers(pool: Pick<BrokerPool, 'findConnectedBroker' | 'withBroker'>): void {
   pool.findConnectedBroker = async function (this: BrokerPool) {
-    const known = Object.entries(this.brokers).map(([nodeId, broker]) => {
-      return { nodeId, failure: failureOf(broker.brokerAddress), isOpen: broker.isConnected() }
-    })
-    known.sort((one, other) => {
-      if (one.failure !== other.failure) return one.failure < other.failure ? -1 : 1
-      return Number(other.isOpen) - Number(one.isOpen)
-    })
-    for (const { nodeId } of known)
-      try {
-        return await this.findBroker({ nodeId })
-      } catch {
-        // The next one may know.
-      }
+    const broker = await this.withBroker(async ({ broker }) => broker)
+    if (broker) return broker
     await this.connect()
     return this.seedBroker
   }
+  // As released, a broker that cannot be reached ends the search for a group's coordinator.
+  pool.withBroker = async function (this: BrokerPool, ask) {
+    for (const nodeId of inOrder(this.brokers))
+      try {
+        return await ask({ nodeId, broker: await this.findBroker({ nodeId }) })
+      } catch {
+        // The next one may know.
+      }
+    return null
+  }
+}
+
+/** Whoever failed last comes last; of those that never did, first whoever has a connection. */
+function inOrder(brokers: BrokerPool['brokers']): string[] {
+  const known = Object.entries(brokers).map(([nodeId, broker]) => {
+    return { nodeId, failure: failureOf(broker.brokerAddress), isOpen: broker.isConnected() }
+  })
+  known.sort((one, other) => {
+    if (one.failure !== other.failure) return one.failure < other.failure ? -1 : 1
+    return Number(other.isOpen) - Number(one.isOpen)
+  })
+  return known.map(({ nodeId }) => nodeId)
 }
 
 /** As released, one partition without a leader hides who leads all others. */
