@@ -7,7 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { brokersForTest } from '../../infra/kafka/broker.ts'
 import { EbbError } from '../../services/base/errors.ts'
 import { keepAll, texts } from './fixture.ts'
-import { journalOwner, newJournal, newLog, newTopic, withAdmin } from './kafka-fixture.ts'
+import { newLog, newTopic, withAdmin } from './kafka-fixture.ts'
 
 const timeout = 300_000
 /**
@@ -102,12 +102,6 @@ if (typeof brokers === 'string') {
     await assert.rejects(log.append(lopsided, 0, texts('nowhere')), { code: 'logUnreachable' })
     assert.equal(await log.append(lopsided, 1, texts('again')), 2)
     await inTheEnd(() => newcomer.ensure(`${topic}-new`, keepAll))
-    // Whoever coordinates, and whoever is asked for it: groups go on as well.
-    const journal = newJournal()
-    for (const name of ['a', 'b', 'c']) {
-      await newcomer.own(topic, `${topic}.${name}`, journalOwner(name, journal))
-      await journal.until(() => partitions.every(p => journal.has(`${name} open ${p}`)))
-    }
 
     await brokers.signal(0, 'SIGCONT')
     await inTheEnd(() => newcomer.append(lopsided, 0, texts('after')))

@@ -49,7 +49,6 @@ interface BrokerPool {
   connect(): Promise<void>
   findBroker(node: { nodeId: string }): Promise<Broker>
   findConnectedBroker(): Promise<Broker>
-  withBroker<T>(ask: (of: { nodeId: string; broker: Broker }) => Promise<T>): Promise<T | null>
 }
 
 interface Metadata {
@@ -191,22 +190,16 @@ export function failToConnect(broker: Pick<Broker, 'connect'>): void {
 }
 
 /** As released, who leads is asked of any broker with a connection, were it the one that no longer leads or answers. */
-export function askWhoAnswers(pool: Pick<BrokerPool, 'findConnectedBroker' | 'withBroker'>): void {
+export function askWhoAnswers(pool: Pick<BrokerPool, 'findConnectedBroker'>): void {
   pool.findConnectedBroker = async function (this: BrokerPool) {
-    const broker = await this.withBroker(async ({ broker }) => broker)
-    if (broker) return broker
-    await this.connect()
-    return this.seedBroker
-  }
-  // As released, a broker that cannot be reached ends the search for a group's coordinator.
-  pool.withBroker = async function (this: BrokerPool, ask) {
     for (const nodeId of inOrder(this.brokers))
       try {
-        return await ask({ nodeId, broker: await this.findBroker({ nodeId }) })
+        return await this.findBroker({ nodeId })
       } catch {
         // The next one may know.
       }
-    return null
+    await this.connect()
+    return this.seedBroker
   }
 }
 
