@@ -196,6 +196,19 @@ test('a connection on which nothing is answered in time is given up', async cont
   assert.equal(await connection.send(question), 'the answer')
 })
 
+test('a client that was closed opens no connection any more', async context => {
+  let connections = 0
+  const server = createServer(() => connections++)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  context.after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const { cluster, close } = openClient({ ...nobody, brokers: [`127.0.0.1:${port}`] })
+  await close()
+  await assert.rejects(cluster.connect(), /The log is closed/)
+  assert.equal(connections, 0)
+})
+
 test('a connection is given 5 s, and not the one second of the library', async context => {
   const armed = context.mock.method(globalThis, 'setTimeout')
   const { cluster, close } = openClient(nobody)

@@ -12,7 +12,7 @@ import { newLog, newTopic, withAdmin } from './kafka-fixture.ts'
 const timeout = 300_000
 /**
  * Kafka looks for other leaders 9 s after it last heard of one; a request to it fails after 12 s. As released, kafkajs
- * had not come so far after two minutes, or looked at no other address at all.
+ * has not come so far by then, or looks at no other address at all.
  */
 const goesOnMsMax = 60_000
 const brokers = await brokersForTest(3, { own: true })

@@ -86,7 +86,7 @@ export function bestOf(addresses: readonly string[]): string {
     const [host, port] = address.split(':')
     return failureOf(`${host}:${Number(port)}`)
   }
-  return addresses.toSorted((one, other) => (failure(one) < failure(other) ? -1 : 1))[0]!
+  return addresses.reduce((best, other) => (failure(other) < failure(best) ? other : best))
 }
 
 function failureOf(address: string): number {
